@@ -1,0 +1,112 @@
+"""What a list is asked for, in the core's words: conditions, orders and pages as plain values.
+
+Dialects translate their query languages into these; `repository` turns them into one SQL
+predicate. Fields are names of `model.Activity`, or `EFFECTIVE_DURATION`. Every value is hashable,
+so that a parsed query and its compiled SQL can be remembered.
+"""
+
+from typing import Any, NamedTuple, Union
+
+EFFECTIVE_DURATION = "effective_duration"
+"""Field: `duration_minutes` where stored, else the span of two timed ends, else null."""
+
+LIST_FIELDS = frozenset({"assignee_ids", "contact_ids", "company_ids"})
+
+
+class Compare(NamedTuple):
+    """A column against one value that is not null; a null column makes it unknown, as in SQL.
+
+    `operator` is one of "=", "<>", "<", "<=", ">", ">=".
+    """
+
+    field: str
+    operator: str
+    value: Any
+
+
+class OneOf(NamedTuple):
+    """A column equal to one of `values` (none of them null). No values: matches nothing."""
+
+    field: str
+    values: tuple[Any, ...]
+
+
+class Like(NamedTuple):
+    """A text column against an SQL pattern with `%` and `_`."""
+
+    field: str
+    pattern: str
+    ignore_case: bool = False
+
+
+class ContainsText(NamedTuple):
+    """The subject holds `text`, whatever the case; nothing in `text` is a wildcard."""
+
+    text: str
+
+
+class IsNull(NamedTuple):
+    """A column, or the whole list of a list field, is not set."""
+
+    field: str
+
+
+class HasMember(NamedTuple):
+    """A list field holds at least one of `values`; unknown (as null is) on an empty list."""
+
+    field: str
+    values: tuple[int, ...]
+
+
+class MemberCompare(NamedTuple):
+    """Some element of a list field stands in this relation ("<", "<=", ">", ">=") to `value`."""
+
+    field: str
+    operator: str
+    value: int
+
+
+class Not(NamedTuple):
+    """SQL's three-valued negation: what is unknown stays unknown and does not match."""
+
+    part: "Condition"
+
+
+class AllOf(NamedTuple):
+    """Every part holds; no parts: everything matches."""
+
+    parts: "tuple[Condition, ...]"
+
+
+class AnyOf(NamedTuple):
+    """At least one part holds; no parts: nothing matches."""
+
+    parts: "tuple[Condition, ...]"
+
+
+Condition = Union[
+    Compare, OneOf, Like, ContainsText, IsNull, HasMember, MemberCompare, Not, AllOf, AnyOf
+]
+
+EVERYTHING = AllOf(())
+NOTHING = AnyOf(())
+
+
+class SortKey(NamedTuple):
+    """One key of an ordering; a list field is ordered by its first element."""
+
+    field: str
+    descending: bool = False
+
+
+class ActivityQuery(NamedTuple):
+    """A page of a filtered, ordered list.
+
+    `order` must end with a key on `id`, so that it is total. Nulls come last ascending and first
+    descending, as PostgreSQL has it.
+    """
+
+    where: Condition
+    order: tuple[SortKey, ...]
+    limit: int
+    offset: int

@@ -1,0 +1,136 @@
+"""What can go wrong, as one tree; no class here knows HTTP.
+
+CoreError
+    InvalidInput          what was asked cannot be: names each field and its reason
+        InvalidActivity   a write
+        InvalidQuery      a filter, sort or page
+        InvalidEntity     a directory entity, or a line of an import
+    NotAuthenticated      no usable credential
+        TokenExpired, TokenNotActive    JWT outside its time
+    Forbidden             the credential may not do this
+        ForeignTenant     an explicit tenant that is not the credential's
+    NotFound
+        ActivityNotFound  unknown, deleted, private or another tenant's: never told apart
+        EntityNotFound
+    Conflict
+        IdempotencyConflict   the key was used with another body
+        VersionMismatch       If-Match names another version
+    Unavailable           the database cannot answer now
+
+`str(error)` is for the log, `public_message` for the client. Never swap them.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+
+class CoreError(Exception):
+    """Base of all errors that the core raises on purpose."""
+
+    public_message = "The request could not be served."
+
+    def __init__(self, public_message: str | None = None, *, detail: str | None = None) -> None:
+        self.public_message = public_message or type(self).public_message
+        super().__init__(detail or self.public_message)
+
+
+class InvalidInput(CoreError):
+    """Input that cannot be accepted; `problems` is a list of (field, reason)."""
+
+    def __init__(self, field: str, reason: str, *more: tuple[str, str]) -> None:
+        self.problems: list[tuple[str, str]] = [(field, reason), *more]
+        super().__init__("; ".join(f"{name}: {why}" for name, why in self.problems))
+
+    @classmethod
+    def from_problems(cls, problems: Sequence[tuple[str, str]]) -> "InvalidInput":
+        """Return one error that names all of `problems`, of which there must be one or more."""
+        first, *more = problems
+        return cls(*first, *more)
+
+
+class InvalidActivity(InvalidInput):
+    """A write that would make an activity that cannot be."""
+
+
+class InvalidQuery(InvalidInput):
+    """A filter, sort or page that cannot be read."""
+
+
+class InvalidEntity(InvalidInput):
+    """A directory entity, or a line of an import, that cannot be read."""
+
+
+class NotAuthenticated(CoreError):
+    """No credential, or none that is usable."""
+
+    public_message = "Not authenticated"
+
+
+class TokenExpired(NotAuthenticated):
+    """A JWT past its `exp`; `moment` is that instant."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+        super().__init__("jwt expired")
+
+
+class TokenNotActive(NotAuthenticated):
+    """A JWT before its `nbf`; `moment` is that instant."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+        super().__init__("jwt not active")
+
+
+class Forbidden(CoreError):
+    """The credential is good, but may not do this."""
+
+    public_message = "Forbidden"
+
+
+class ForeignTenant(Forbidden):
+    """A tenant was named that the credential does not span."""
+
+    public_message = "You do not have access to this organization"
+
+
+class NotFound(CoreError):
+    """Nothing is there, or nothing that the caller may know of."""
+
+    public_message = "Not found"
+
+
+class ActivityNotFound(NotFound):
+    """Unknown, deleted, another tenant's, or private and not the caller's."""
+
+    public_message = "Activity not found."
+
+    def __init__(self, activity_id: object) -> None:
+        self.activity_id = activity_id
+        super().__init__(detail=f"no activity {activity_id!r} for this caller")
+
+
+class EntityNotFound(NotFound):
+    """The directory holds no such entity."""
+
+
+class Conflict(CoreError):
+    """What is stored contradicts the request."""
+
+
+class IdempotencyConflict(Conflict):
+    """An Idempotency-Key came again with another body."""
+
+    public_message = "This Idempotency-Key was used with another body."
+
+
+class VersionMismatch(Conflict):
+    """`If-Match` names a version that is not the stored one."""
+
+    public_message = "The activity has changed since the version named in If-Match."
+
+
+class Unavailable(CoreError):
+    """The database cannot answer now; trying again later is right."""
+
+    public_message = "The service is unavailable for the moment. Try again later."

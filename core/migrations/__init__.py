@@ -1,0 +1,1 @@
+"""Alembic migrations, one short file a change, each with its reason."""
