@@ -4,23 +4,19 @@ A write hands in a pure function of the current record; it is called under the r
 writes of different fields at the same moment both hold. A write that changes nothing moves nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
-
-from sqlalchemy import Connection
 
 from core.access import one_tenant, tenants_for, viewer_of
+from core.answers import Answer, AnswerCache
+from core.changes import Changes, Clock, asked_for, only, only_version
 from core.conditions import EVERYTHING, ActivityQuery, Condition
 from core.database import Database
 from core.directory import EntityDirectory, references
-from core.entities import missing_entities
 from core.errors import (
-    ActivityNotFound,
     InvalidActivity,
     InvalidQuery,
     NotAuthenticated,
-    VersionMismatch,
 )
 from core.idempotency import take_receipt
 from core.model import (
@@ -35,14 +31,11 @@ from core.model import (
 )
 from core.repository import ActivityRepository
 from core.tenants import find_tenant
-from core.writes import Change, Locked, lock, number, store
+from core.totals import MAX_TOTALS, CountedPages
+from core.writes import lock, number, store
 
-Match = TypeVar("Match")
-
-Clock = Callable[[], datetime]
 Write = Callable[[Activity, Tenant], Activity]
 Render = Callable[[Activity, Tenant], bytes]
-AMBIGUOUS = "is required, because this id exists in several of the credential's organizations"
 
 
 def utc_now() -> datetime:
@@ -63,14 +56,19 @@ class Activities:
         database: Database,
         directory: EntityDirectory,
         *,
+        answers: AnswerCache | None = None,
+        total_capacity: int = MAX_TOTALS,
         clock: Clock = utc_now,
         strict_references: bool = False,
     ) -> None:
+        """Put the use cases together; no answers are kept without `answers`."""
         self._database = database
         self._repository = ActivityRepository(database)
+        self._pages = CountedPages(self._repository, capacity=total_capacity)
+        self._answers = answers or AnswerCache(max_bytes=0)
         self._directory = directory
         self._clock = clock
-        self._strict_references = strict_references
+        self._changes = Changes(clock=clock, strict_references=strict_references)
 
     def page(
         self,
@@ -85,7 +83,7 @@ class Activities:
         Raises: InvalidQuery, if no tenant is named where several are possible.
         """
         chosen = one_tenant(principal, "read", tenant_id, InvalidQuery)
-        rows = self._repository.page(chosen, viewer_of(principal), query, count=True)
+        rows = self._pages.page(chosen, viewer_of(principal), query)
         if not rows.directory_version:
             raise NotAuthenticated(detail=f"no tenant {chosen}")
         related: Related = {}
@@ -94,7 +92,28 @@ class Activities:
             related = self._directory.lookup(chosen, rows.directory_version, refs)
         total = rows.visible_total if rows.total is None else rows.total
         tenant = self._directory.tenant(chosen, rows.directory_version)
-        return Page(rows.activities, total, rows.visible_total, related, tenant)
+        stamp = (rows.version, rows.directory_version)
+        return Page(rows.activities, total, rows.visible_total, related, tenant, stamp)
+
+    def answer(
+        self,
+        principal: Principal,
+        question: Hashable,
+        make: Callable[[], Answer],
+        *,
+        tenant_id: int | None = None,
+    ) -> bytes:
+        """Return the answer to a list's question as `make` makes it, kept or made now.
+
+        `question` names the dialect and all that was asked; the caller is added here.
+        """
+        chosen = one_tenant(principal, "read", tenant_id, InvalidQuery)
+        return self._answers.answer(
+            chosen,
+            (viewer_of(principal), question),
+            read_stamp=lambda: self._repository.version(chosen),
+            make=make,
+        )
 
     def get(
         self,
@@ -113,7 +132,7 @@ class Activities:
             matches = [] if found is None else [found]
         else:
             matches = self._repository.matching(tenant_ids, activity_id, viewer, where)
-        version, activity = _only(matches, activity_id)
+        version, activity = only(matches, activity_id)
         related: Related = {}
         if expand:
             refs = references(activity)
@@ -153,7 +172,7 @@ class Activities:
                     return receipt.answer
             blank = blank_activity(tenant_id=chosen, user_id=principal.user_id, now=now)
             wanted = write(blank, tenant)
-            self._check_references(connection, blank, wanted)
+            self._changes.check_references(connection, blank, wanted)
             created = wanted._replace(id=number(connection, chosen))
             answer = render(created, tenant)
             if receipt is not None:
@@ -180,9 +199,9 @@ class Activities:
             held = lock(
                 connection, tenant_ids, [activity_id], viewer=viewer_of(principal), where=where
             )
-            before, tenant = _only_version(held, activity_id, if_versions)
+            before, tenant = only_version(held, activity_id, if_versions)
             wanted = write(before, tenant)
-            after = self._save(connection, principal, [(before, wanted)])
+            after = self._changes.save(connection, principal, [(before, wanted)])
         return Found(after[0], {}, tenant)
 
     def remove(
@@ -203,8 +222,8 @@ class Activities:
             held = lock(
                 connection, tenant_ids, [activity_id], viewer=viewer_of(principal), where=where
             )
-            before, tenant = _only_version(held, activity_id, if_versions)
-            removed = self._remove(connection, principal, [before])
+            before, tenant = only_version(held, activity_id, if_versions)
+            removed = self._changes.remove(connection, principal, [before])
         return Found(removed[0], {}, tenant)
 
     def change_many(
@@ -224,9 +243,9 @@ class Activities:
         viewer = viewer_of(principal)
         with self._database.transaction() as connection:
             held = lock(connection, tenant_ids, activity_ids, viewer=viewer)
-            found = _asked_for(held, activity_ids)
+            found = asked_for(held, activity_ids)
             wishes = [(locked.activity, write(*locked)) for locked in held]
-            self._save(connection, principal, wishes)
+            self._changes.save(connection, principal, wishes)
         return found
 
     def remove_many(
@@ -244,75 +263,6 @@ class Activities:
         viewer = viewer_of(principal)
         with self._database.transaction() as connection:
             held = lock(connection, tenant_ids, activity_ids, viewer=viewer)
-            found = _asked_for(held, activity_ids)
-            self._remove(connection, principal, [locked.activity for locked in held])
+            found = asked_for(held, activity_ids)
+            self._changes.remove(connection, principal, [locked.activity for locked in held])
         return found
-
-    def _save(
-        self,
-        connection: Connection,
-        principal: Principal,
-        wishes: Sequence[tuple[Activity, Activity]],
-    ) -> list[Activity]:
-        """Store the writes that change something; return every record as it is then."""
-        results = []
-        changes: list[Change] = []
-        for before, wanted in wishes:
-            if wanted != before:
-                self._check_references(connection, before, wanted)
-                changes.append((before, self._stamped(before, wanted, principal)))
-            results.append(before if wanted == before else changes[-1][1])
-        store(connection, changes)
-        return results
-
-    def _remove(
-        self, connection: Connection, principal: Principal, held: Sequence[Activity]
-    ) -> list[Activity]:
-        stamped = [self._stamped(activity, activity, principal) for activity in held]
-        removed = [activity._replace(deleted_at=activity.updated_at) for activity in stamped]
-        store(connection, list(zip(held, removed, strict=True)))
-        return removed
-
-    def _stamped(self, before: Activity, wanted: Activity, principal: Principal) -> Activity:
-        return wanted._replace(
-            version=before.version + 1,
-            updated_at=max(self._clock(), before.updated_at),
-            updated_by=principal.user_id,
-        )
-
-    def _check_references(self, connection: Connection, before: Activity, wanted: Activity) -> None:
-        """Refuse new references to unknown entities, where the setting says so."""
-        if not self._strict_references:
-            return
-        added = sorted(references(wanted) - references(before))
-        missing = missing_entities(connection, wanted.tenant_id, added) if added else []
-        if missing:
-            problems = [(ref.kind, f"{ref.id} is not in the directory") for ref in missing]
-            raise InvalidActivity.from_problems(problems)
-
-
-def _only(matches: Sequence[Match], activity_id: int) -> Match:
-    """Return the one match. Raises: ActivityNotFound; InvalidQuery, if there are several."""
-    if not matches:
-        raise ActivityNotFound(activity_id)
-    if len(matches) > 1:
-        raise InvalidQuery("organization_id", AMBIGUOUS)
-    return matches[0]
-
-
-def _only_version(
-    held: Sequence[Locked], activity_id: int, if_versions: frozenset[int] | None
-) -> Locked:
-    locked = _only(held, activity_id)
-    if if_versions is not None and locked.activity.version not in if_versions:
-        raise VersionMismatch
-    return locked
-
-
-def _asked_for(held: Sequence[Locked], activity_ids: Sequence[int]) -> list[int]:
-    """Return the ids that were found, once each, in the order asked for."""
-    found = [locked.activity.id for locked in held]
-    if len(found) != len(set(found)):
-        raise InvalidQuery("organization_id", AMBIGUOUS)
-    known = set(found)
-    return [activity_id for activity_id in dict.fromkeys(activity_ids) if activity_id in known]

@@ -64,6 +64,11 @@ class AnswerCache:
         self._asked: LRUCache[Hashable, Stamp] = LRUCache(MAX_QUESTIONS)
         self._worth: LRUCache[int, _Worth] = LRUCache(MAX_QUESTIONS)
 
+    @property
+    def size(self) -> int:
+        """The bytes of all kept answers."""
+        return int(self._answers.currsize)
+
     def answer(
         self,
         tenant_id: int,
@@ -80,7 +85,8 @@ class AnswerCache:
         if not self._max_bytes:
             return make().body
         key = (tenant_id, question)
-        kept = self._answers.get(key)
+        with self._lock:  # Looking up moves an entry to the front.
+            kept = self._answers.get(key)
         if kept is not None:
             if kept.stamp == read_stamp():
                 self._worth_of(tenant_id).given += 1

@@ -91,7 +91,8 @@ class RedisCache:
         try:
             found: list[bytes | None] = self._connected().mget(keys)
         except (RedisError, OSError):
-            return self._leave_alone([None] * len(keys))
+            self._leave_alone()
+            return [None] * len(keys)
         self._left_alone_until = 0.0
         return found
 
@@ -105,7 +106,7 @@ class RedisCache:
                 pipeline.set(key, entry, ex=self._ttl_seconds)
             pipeline.execute()
         except (RedisError, OSError):
-            self._leave_alone(None)
+            self._leave_alone()
         else:
             self._left_alone_until = 0.0
 
@@ -125,9 +126,8 @@ class RedisCache:
             self._left_alone_until = now + RETRY_SECONDS
         return True
 
-    def _leave_alone(self, nothing: Any) -> Any:
+    def _leave_alone(self) -> None:
         self._left_alone_until = time.monotonic() + RETRY_SECONDS
-        return nothing
 
     def _connected(self) -> Any:
         """Return the client; a cluster's asks the cluster for its nodes when it is made."""

@@ -5,7 +5,7 @@ predicate. Fields are names of `model.Activity`, or `EFFECTIVE_DURATION`. Every 
 so that a parsed query and its compiled SQL can be remembered.
 """
 
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
 EFFECTIVE_DURATION = "effective_duration"
 """Field: `duration_minutes` where stored, else the span of two timed ends, else null."""
@@ -84,9 +84,9 @@ class AnyOf(NamedTuple):
     parts: "tuple[Condition, ...]"
 
 
-Condition = Union[
-    Compare, OneOf, Like, ContainsText, IsNull, HasMember, MemberCompare, Not, AllOf, AnyOf
-]
+Condition = (
+    Compare | OneOf | Like | ContainsText | IsNull | HasMember | MemberCompare | Not | AllOf | AnyOf
+)
 
 EVERYTHING = AllOf(())
 NOTHING = AnyOf(())

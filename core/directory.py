@@ -1,32 +1,21 @@
-"""Many related entities in one call, from memory where memory is known to be right.
+"""Many related entities in one call: from memory, then the shared cache, then one SELECT.
 
 Every read of activities brings the tenant's directory version along. A shelf holds what this
 process remembers of one tenant; when the version has moved, the shelf first learns which entities
-changed and forgets those. Nothing is ever trusted for a time: what is on a shelf is right at the
-version that the shelf has seen, and an acknowledged write has moved the version already.
+changed and forgets those. Nothing is ever trusted for a time: an acknowledged write has moved the
+version already, and an entry of the shared cache counts only if nothing that it shows changed
+since it was loaded. A cache that comes back with old entries can therefore do no harm.
 """
 
 from collections.abc import Iterable
 from threading import Lock
-from typing import Any
 
-from core.entities import EntityChange, EntityStore
+from core.entities import EntityStore
 from core.model import Activity, Entity, EntityRef, Tenant
+from core.shared import SharedEntities
+from core.shelf import MAX_CHANGES, Shelf, links_of
 
-MAX_CHANGES = 10_000
-"""More changes than this between two looks: the whole shelf is dropped instead."""
-
-LINK_FIELDS = {"contact_id": "contact", "company_id": "company", "owner_id": "user"}
-LINK_NAMES = {"contact": "contact", "company": "company", "user": "owner"}
-
-
-def links_of(fields: dict[str, Any]) -> dict[str, EntityRef]:
-    """Return the entities that a deal names, under the names of `Entity.links`."""
-    return {
-        LINK_NAMES[kind]: EntityRef(kind, fields[name])
-        for name, kind in LINK_FIELDS.items()
-        if fields.get(name)
-    }
+MAX_SHELVES = 10_000
 
 
 def references(activity: Activity) -> set[EntityRef]:
@@ -41,39 +30,25 @@ def references(activity: Activity) -> set[EntityRef]:
     return refs
 
 
-class Shelf:
-    """What one process remembers of one tenant's directory at one version of it."""
-
-    def __init__(self, tenant: Tenant, version: int) -> None:
-        self.lock = Lock()
-        self.tenant = tenant
-        self.version = version
-        self.entities: dict[EntityRef, Entity | None] = {}  # None: known to be unknown.
-
-    def forget(self, changes: Iterable[EntityChange]) -> None:
-        """Drop changed entities, and the deals that show one of them."""
-        changed = {change.ref for change in changes}
-        for ref in changed:
-            self.entities.pop(ref, None)
-        if any(ref.kind != "deal" for ref in changed):
-            for ref, deal in list(self.entities.items()):
-                if ref.kind == "deal" and deal and _links_one_of(deal, changed):
-                    del self.entities[ref]
-
-
-def _links_one_of(deal: Entity, changed: set[EntityRef]) -> bool:
-    return not changed.isdisjoint(links_of(dict(deal.fields)).values())
-
-
 class EntityDirectory:
     """Looks entities up; shared by the threads of a process.
 
-    `capacity` bounds the entities remembered for one tenant; 0 remembers nothing.
+    `capacity` bounds the entities remembered for one tenant; 0 remembers nothing. Without a
+    `shared` cache what is not in memory is read from the database at once.
     """
 
-    def __init__(self, store: EntityStore, *, capacity: int = 100_000) -> None:
+    def __init__(
+        self,
+        store: EntityStore,
+        shared: SharedEntities | None = None,
+        *,
+        capacity: int = 100_000,
+    ) -> None:
+        """Begin with empty shelves."""
         self._store = store
+        self._shared = shared
         self._capacity = capacity
+        self._lock = Lock()
         self._shelves: dict[int, Shelf] = {}
 
     def tenant(self, tenant_id: int, version: int) -> Tenant:
@@ -83,76 +58,92 @@ class EntityDirectory:
     def lookup(self, tenant_id: int, version: int, refs: set[EntityRef]) -> dict[EntityRef, Entity]:
         """Return those of the entities that are known, at this directory version or later.
 
-        At most two statements, whatever the number of refs; usually none.
+        However many refs: at most one call of the shared cache and two statements; usually none.
+        Raises: Unavailable.
         """
         shelf = self._shelf(tenant_id, version)
         remembered = shelf.entities
-        found: dict[EntityRef, Entity] = {}
-        missing = []
-        for ref in refs:
-            try:
-                entity = remembered[ref]
-            except KeyError:
-                missing.append(ref)
-                continue
-            if entity is not None:
-                found[ref] = entity
-        if missing:
-            found.update(self._fill(shelf, missing))
-        return found
+        try:
+            found = {ref: remembered[ref] for ref in refs}
+        except KeyError:
+            found = self._filled(shelf, refs)
+        return {ref: entity for ref, entity in found.items() if entity is not None}
 
     def _shelf(self, tenant_id: int, version: int) -> Shelf:
         shelf = self._shelves.get(tenant_id)
         if shelf is None or shelf.version < version:
-            shelf = self._refreshed(tenant_id, version)
+            shelf = self._moved_shelf(tenant_id, version)
         return shelf
 
-    def _refreshed(self, tenant_id: int, version: int) -> Shelf:
+    def _moved_shelf(self, tenant_id: int, version: int) -> Shelf:
         """Bring a tenant's shelf to this version or a later one, or begin a new shelf."""
         row = self._store.tenant_row(tenant_id)
         if row is None:
             raise LookupError(tenant_id)
         seen, *names = row
         tenant = Tenant(tenant_id, *names)
-        shelf = self._shelves.get(tenant_id)
-        if shelf is None:
-            return self._shelves.setdefault(tenant_id, Shelf(tenant, seen))
+        with self._lock:
+            if tenant_id not in self._shelves and len(self._shelves) >= MAX_SHELVES:
+                self._shelves.clear()
+            shelf = self._shelves.setdefault(tenant_id, Shelf(tenant, seen))
         with shelf.lock:
-            if shelf.version >= version:
-                return shelf
-            changes = self._store.changes(tenant_id, since=shelf.version, limit=MAX_CHANGES)
-            if len(changes) == MAX_CHANGES:
-                shelf.entities = {}
-            shelf.forget(changes)
-            shelf.tenant, shelf.version = tenant, seen
+            if shelf.version < seen:
+                since = shelf.version
+                changes = self._store.changes(tenant_id, since=since, limit=MAX_CHANGES)
+                shelf.advance(tenant, seen, changes)
         return shelf
 
-    def _fill(self, shelf: Shelf, missing: list[EntityRef]) -> dict[EntityRef, Entity]:
-        """Load entities, one thread at a time for a tenant, so that a herd asks once."""
-        with shelf.lock:
-            loaded = self._load(
-                shelf.tenant.id, [ref for ref in missing if ref not in shelf.entities]
-            )
-            if len(shelf.entities) + len(loaded) > self._capacity:
-                shelf.entities = {}
-            found = {ref: loaded.get(ref, shelf.entities.get(ref)) for ref in missing}
-            if self._capacity:
-                shelf.entities.update(loaded)
-        return {ref: entity for ref, entity in found.items() if entity is not None}
+    def _filled(self, shelf: Shelf, refs: set[EntityRef]) -> dict[EntityRef, Entity | None]:
+        """Look up all the refs, loading those that memory lacks.
 
-    def _load(self, tenant_id: int, refs: list[EntityRef]) -> dict[EntityRef, Entity | None]:
-        if not refs:
-            return {}
-        fields = self._store.read(tenant_id, refs)
-        deals = {ref: links_of(found) for ref, found in fields.items() if ref.kind == "deal"}
-        linked = {ref for links in deals.values() for ref in links.values()} - fields.keys()
-        fields_linked = self._store.read(tenant_id, linked) if linked else {}
-        plain = {
-            ref: Entity(ref.kind, ref.id, found)
-            for ref, found in {**fields_linked, **fields}.items()
+        One thread at a time loads for a tenant, so that a herd on one entity asks once.
+        """
+        with shelf.lock:
+            found = {ref: shelf.entities[ref] for ref in refs if ref in shelf.entities}
+            missing = refs - found.keys()
+            if missing:
+                loaded = self._loaded(shelf, missing)
+                shelf.keep(loaded, capacity=self._capacity)
+                found.update(loaded)
+        return found
+
+    def _loaded(self, shelf: Shelf, refs: set[EntityRef]) -> dict[EntityRef, Entity | None]:
+        if self._shared is None:
+            return self._read(shelf.tenant.id, refs)
+        found = self._still_right(shelf, self._shared, refs)
+        missing = refs - found.keys()
+        if missing:
+            read = self._read(shelf.tenant.id, missing)
+            known = [entity for entity in read.values() if entity is not None]
+            self._shared.write(shelf.tenant.id, shelf.version, known)
+            found.update(read)
+        return found
+
+    def _still_right(
+        self, shelf: Shelf, shared: SharedEntities, refs: set[EntityRef]
+    ) -> dict[EntityRef, Entity | None]:
+        """Return those entries of the shared cache that no later change contradicts."""
+        entries = shared.read(shelf.tenant.id, refs)
+        oldest = min((entry.loaded_at for entry in entries.values()), default=shelf.version)
+        if oldest < shelf.journal_from:
+            changes = self._store.changes(shelf.tenant.id, since=oldest, limit=MAX_CHANGES)
+            shelf.extend_journal(oldest, changes)
+        return {
+            ref: entry.entity
+            for ref, entry in entries.items()
+            if shelf.is_right(entry.entity, entry.loaded_at)
         }
-        loaded: dict[EntityRef, Entity | None] = {ref: plain.get(ref) for ref in refs}
-        for ref, links in deals.items():
-            known = {name: plain[link] for name, link in links.items() if link in plain}
-            loaded[ref] = Entity(ref.kind, ref.id, fields[ref], known)
-        return loaded
+
+    def _read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, Entity | None]:
+        """Read entities from the database, and then what the deals among them name."""
+        fields = self._store.read(tenant_id, refs)
+        links = {ref: links_of(found) for ref, found in fields.items() if ref.kind == "deal"}
+        named = {link for names in links.values() for link in names.values()}
+        unread = named - fields.keys()
+        everything = fields | self._store.read(tenant_id, unread) if unread else fields
+        plain = {ref: Entity(*ref, found) for ref, found in everything.items()}
+        read: dict[EntityRef, Entity | None] = {ref: plain.get(ref) for ref in refs}
+        for ref, names in links.items():
+            known = {name: plain[link] for name, link in names.items() if link in plain}
+            read[ref] = Entity(*ref, fields[ref], known)
+        return read

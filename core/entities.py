@@ -26,7 +26,7 @@ _READ = """
 _CHANGES = """
     SELECT kind, id, version FROM entities
     WHERE tenant_id = %(tenant_id)s::BIGINT AND version > %(version)s::BIGINT
-    ORDER BY version LIMIT %(limit)s"""
+    ORDER BY version DESC LIMIT %(limit)s"""
 _TENANT = """
     SELECT directory_version, name, timezone, deskera_timezone FROM tenants
     WHERE tenant_id = %(tenant_id)s::BIGINT"""
@@ -50,7 +50,7 @@ class EntityStore:
         return _to_fields(self._database.read(_READ, _wanted(tenant_id, refs)))
 
     def changes(self, tenant_id: int, *, since: int, limit: int) -> list[EntityChange]:
-        """Return what changed after a directory version, oldest first, at most `limit`."""
+        """Return what changed after a directory version, newest first, at most `limit`."""
         parameters = {"tenant_id": tenant_id, "version": since, "limit": limit}
         found = self._database.read(_CHANGES, parameters)
         return [EntityChange(EntityRef(kind, id_), version) for kind, id_, version in found]

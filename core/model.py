@@ -141,10 +141,10 @@ class Entity:
 
     def rendered(self, render: "Callable[[Entity], Rendering]") -> Rendering:
         """Return `render(self)`, made once for the life of this value."""
-        try:
-            return self._renderings[render]
-        except KeyError:
-            return self._renderings.setdefault(render, render(self))
+        rendering: Rendering | None = self._renderings.get(render)
+        if rendering is None:
+            rendering = self._renderings[render] = render(self)
+        return rendering
 
 
 Related = Mapping[EntityRef, Entity]
@@ -189,7 +189,7 @@ class Page(NamedTuple):
     """One page of a list.
 
     `total` counts every match that the caller may see, `visible_total` the same without the
-    filter.
+    filter. `stamp` holds the versions of the tenant's activities and of its directory.
     """
 
     activities: list[Activity]
@@ -197,6 +197,7 @@ class Page(NamedTuple):
     visible_total: int
     related: Related
     tenant: Tenant
+    stamp: tuple[int, int]
 
 
 class IdempotencyKey(NamedTuple):

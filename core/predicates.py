@@ -25,7 +25,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import array
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import make_url
 
 from core.conditions import (
     EFFECTIVE_DURATION,
@@ -44,6 +44,7 @@ from core.conditions import (
     OneOf,
     SortKey,
 )
+from core.database import DRIVER
 from core.errors import InvalidQuery
 from core.tables import SUBJECT_PREFIX, Ids, activities
 
@@ -59,7 +60,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 }
 MIRRORED = {"<": gt, "<=": ge, ">": lt, ">=": le}
 NO_IDS = cast(array([], type_=BigInteger), Ids)
-DIALECT = PGDialect_psycopg()
+DIALECT = make_url(f"{DRIVER}://").get_dialect()()
 
 # The values that every statement on activities is given, whatever its conditions.
 TENANT = bindparam("tenant_id", type_=BigInteger)

@@ -5,7 +5,7 @@ is strict: what is unknown, of another type or out of range is refused by name. 
 left out. What is written can be read again and gives an equal record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -230,10 +230,6 @@ def to_activity(record: Record, tenant: Tenant, *, now: datetime) -> Activity:
         activity = activity._replace(created_by=owner_id)
     if "updated_by" not in fields:
         activity = activity._replace(updated_by=activity.created_by)
-    if "created_at" not in fields and "updated_at" in fields:
-        activity = activity._replace(created_at=activity.updated_at)
-    if "updated_at" not in fields:
-        activity = activity._replace(updated_at=activity.created_at)
     for end in ENDS:
         activity = _with_both_clocks(activity, end, tenant.timezone)
     return activity
@@ -258,7 +254,15 @@ def write_tenant(tenant: Tenant) -> bytes:
 def write_entity(tenant_id: int, kind: str, entity_id: int, fields: Mapping[str, Any]) -> bytes:
     """Return the line of a directory entity; fields that are not known are null."""
     known = {name: fields.get(name) for name in FIELDS[kind]}
+    if kind == "deal":
+        known["stage"] = _in_order(_STAGE, known["stage"])
+        if known["custom_fields"] is not None:
+            known["custom_fields"] = [_in_order(_CUSTOM_FIELD, x) for x in known["custom_fields"]]
     return _line({"kind": kind, "tenant_id": tenant_id, "id": entity_id, **known})
+
+
+def _in_order(names: Iterable[str], part: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if part is None else {name: part[name] for name in names if name in part}
 
 
 def write_activity(activity: Activity) -> bytes:

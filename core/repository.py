@@ -40,7 +40,8 @@ _HEADER = 4  # Columns before the activity's own in a row of a page.
 _ONE = f"""
     SELECT tenants.directory_version, {_NAMES}
     FROM activities JOIN tenants ON tenants.tenant_id = activities.tenant_id
-    WHERE activities.tenant_id = {_TENANT} AND activities.id = %(activity_id)s::BIGINT AND {_SEEN}"""
+    WHERE activities.tenant_id = {_TENANT} AND activities.id = %(activity_id)s::BIGINT
+        AND {_SEEN}"""
 
 
 class Viewer(NamedTuple):

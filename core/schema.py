@@ -43,9 +43,17 @@ def is_current(database: Database) -> bool:
 
 
 def identity(database: Database) -> str:
-    """Return the name that the first migration gave this database.
+    """Return a name that no other database bears: not a second one, and not a restored copy.
 
-    A second or a restored-and-upgraded database has another, so that shared caches never mix them.
+    The first migration made its first part; a copy has another object id, and a server that was
+    taken back in time another timeline. Raises: Unavailable.
     """
     with database.transaction() as connection:
-        return str(connection.execute(text("SELECT identity FROM database_identity")).scalar_one())
+        return str(connection.exec_driver_sql(_IDENTITY).scalar_one())
+
+
+_IDENTITY = """
+    SELECT identity || '-' || pg_database.oid || '-' || CASE
+        WHEN pg_is_in_recovery() THEN 'replica'
+        ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END
+    FROM database_identity, pg_database WHERE datname = current_database()"""

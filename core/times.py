@@ -7,6 +7,7 @@ names; instants are aware UTC datetimes; nothing here reads a clock.
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from core.model import Activity
@@ -71,9 +72,9 @@ def with_instant(
 ) -> Activity:
     """Return the activity with one end ("start" or "end") at an instant; None clears that end."""
     if instant is None:
-        return activity._replace(**{f"{end}_date": None, f"{end}_time": None, f"{end}_at": None})
+        return _with_end(activity, end, None, None, None)
     day, clock = to_wall_clock(instant, activity.timezone or tenant_timezone)
-    return activity._replace(**{f"{end}_date": day, f"{end}_time": clock, f"{end}_at": instant})
+    return _with_end(activity, end, day, clock, instant)
 
 
 def with_wall_clock(
@@ -85,7 +86,14 @@ def with_wall_clock(
     """
     zone_name = activity.timezone or tenant_timezone
     instant = None if day is None else to_instant(day, clock, zone_name)
-    return activity._replace(**{f"{end}_date": day, f"{end}_time": clock, f"{end}_at": instant})
+    return _with_end(activity, end, day, clock, instant)
+
+
+def _with_end(
+    activity: Activity, end: str, day: date | None, clock: time | None, instant: datetime | None
+) -> Activity:
+    values: dict[str, Any] = {f"{end}_date": day, f"{end}_time": clock, f"{end}_at": instant}
+    return activity._replace(**values)
 
 
 def with_zone(activity: Activity, zone_name: str, *, tenant_timezone: str) -> Activity:

@@ -1,0 +1,87 @@
+"""What one process remembers of one tenant's directory, and which of its changes it knows of.
+
+A shelf is right at the version that it has seen. Its journal names every entity that changed
+after `journal_from`, with the version of its last change: what was loaded at some version since
+then is still right if none of the entities that it shows changed later.
+"""
+
+from collections.abc import Iterable, Mapping
+from threading import Lock
+from typing import Any
+
+from core.entities import EntityChange
+from core.model import Entity, EntityRef, Tenant
+
+MAX_CHANGES = 10_000
+"""Entities named by a journal at the most; an older past counts as unknown."""
+
+LINK_KINDS = {"contact": "contact", "company": "company", "owner": "user"}
+
+
+def links_of(fields: Mapping[str, Any]) -> dict[str, EntityRef]:
+    """Return the entities that a deal names, under the names of `Entity.links`."""
+    return {
+        name: EntityRef(kind, fields[f"{name}_id"])
+        for name, kind in LINK_KINDS.items()
+        if fields.get(f"{name}_id")
+    }
+
+
+def shown_by(entity: Entity) -> list[EntityRef]:
+    """Return every entity whose change would change what this one shows."""
+    own = EntityRef(entity.kind, entity.id)
+    return [own, *links_of(entity.fields).values()] if entity.kind == "deal" else [own]
+
+
+class Shelf:
+    """Entities of one tenant at `version`; `lock` guards every change of it."""
+
+    def __init__(self, tenant: Tenant, version: int) -> None:
+        """Begin empty, at a version that was read from the database."""
+        self.lock = Lock()
+        self.tenant = tenant
+        self.version = version
+        self.journal_from = version
+        self.entities: dict[EntityRef, Entity | None] = {}  # None: known to be unknown.
+        self._changed_at: dict[EntityRef, int] = {}
+
+    def advance(self, tenant: Tenant, version: int, changes: list[EntityChange]) -> None:
+        """Move to a newer version, given what changed since the last one, newest first."""
+        if len(changes) >= MAX_CHANGES or len(self._changed_at) >= MAX_CHANGES:
+            self.entities = {}
+            self._changed_at = {}
+            self.journal_from = version
+        else:
+            self._changed_at.update(changes)
+            self._forget({change.ref for change in changes})
+        self.tenant, self.version = tenant, version
+
+    def extend_journal(self, since: int, changes: list[EntityChange]) -> None:
+        """Take in what changed since an earlier version, newest first."""
+        for ref, version in changes:
+            self._changed_at.setdefault(ref, version)
+        # A journal cut off at its limit is complete only above the oldest version it names.
+        self.journal_from = changes[-1].version if len(changes) >= MAX_CHANGES else since
+
+    def is_right(self, entity: Entity, loaded_at: int) -> bool:
+        """Return whether an entity loaded at some version is the same at this shelf's version."""
+        if not self.journal_from <= loaded_at <= self.version:
+            return False
+        return all(self._changed_at.get(ref, 0) <= loaded_at for ref in shown_by(entity))
+
+    def keep(self, entities: Mapping[EntityRef, Entity | None], *, capacity: int) -> None:
+        """Remember entities; beyond the capacity everything older is forgotten first."""
+        if len(self.entities) + len(entities) > capacity:
+            self.entities = {}
+        if len(entities) <= capacity:
+            self.entities.update(entities)
+
+    def _forget(self, changed: Iterable[EntityRef]) -> None:
+        gone = set(changed)
+        for ref in gone:
+            self.entities.pop(ref, None)
+        if all(ref.kind == "deal" for ref in gone):
+            return
+        for ref, deal in list(self.entities.items()):
+            if ref.kind == "deal" and deal and not gone.isdisjoint(shown_by(deal)):
+                del self.entities[ref]
