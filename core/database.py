@@ -2,7 +2,8 @@
 
 Reads that clients do all day run as prepared statements on the driver's own connection, in
 autocommit and with binary results: that is a third of the cost of an execution by SQLAlchemy.
-Everything else goes through SQLAlchemy Core inside `transaction`. Driver errors stop here.
+Where the best plan does not depend on the values, it is made once for each connection; planning a
+page anew costs three times as much as running it. Everything else goes through SQLAlchemy Core inside `transaction`. Driver errors stop here.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import rows
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -21,6 +21,7 @@ from core.errors import Unavailable
 Observer = Callable[[str, Any], None]
 CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 5
+GENERIC_PLANS = "-c plan_cache_mode=force_generic_plan"
 DRIVER = "postgresql+psycopg"
 
 
@@ -35,12 +36,20 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 4) -> None:
         """Prepare pools of at most `pool_size` connections each; nothing is connected yet."""
         self.observers: list[Observer] = []
-        self.engine = self._engine(url, pool_size=pool_size)
-        self._reads = self._engine(
-            url, pool_size=pool_size, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
+        self.engine = self._engine(url, pool_size=pool_size, pool_pre_ping=True)
+        self._reads = self._read_engine(url, pool_size=pool_size)
+        self._steady_reads = self._read_engine(url, pool_size=pool_size, server=GENERIC_PLANS)
+
+    def _read_engine(self, url: str, *, pool_size: int, server: str = "") -> Engine:
+        return self._engine(
+            url,
+            pool_size=pool_size,
+            server=server,
+            isolation_level="AUTOCOMMIT",
+            pool_reset_on_return=None,
         )
 
-    def _engine(self, url: str, *, pool_size: int, **options: Any) -> Engine:
+    def _engine(self, url: str, *, pool_size: int, server: str = "", **options: Any) -> Engine:
         engine = create_engine(
             driver_url(url),
             pool_size=pool_size,
@@ -48,7 +57,7 @@ class Database:
             pool_timeout=POOL_TIMEOUT_SECONDS,
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                "options": "-c timezone=UTC",
+                "options": f"-c timezone=UTC {server}",
             },
             **options,
         )
@@ -78,32 +87,35 @@ class Database:
         self,
         sql: str,
         parameters: Mapping[str, Any],
-        row_factory: rows.RowFactory[Any] = rows.tuple_row,
-    ) -> Sequence[Any]:
+        *,
+        steady: bool = True,
+    ) -> Sequence[tuple[Any, ...]]:
         """Return the rows of one prepared SELECT, outside any transaction.
 
-        A connection that died since its last use is replaced once. Raises: Unavailable.
+        `steady` says that one plan is best whatever the values. A connection that died since its
+        last use is replaced once. Raises: Unavailable.
         """
         for observer in self.observers:
             observer(sql, parameters)
+        engine = self._steady_reads if steady else self._reads
         try:
-            return self._read_once(sql, parameters, row_factory)
+            return self._read_once(engine, sql, parameters)
         except _Broken:
             try:
-                return self._read_once(sql, parameters, row_factory)
+                return self._read_once(engine, sql, parameters)
             except _Broken as error:
                 raise Unavailable(detail=str(error)) from error
 
     def _read_once(
-        self, sql: str, parameters: Mapping[str, Any], row_factory: rows.RowFactory[Any]
-    ) -> Sequence[Any]:
+        self, engine: Engine, sql: str, parameters: Mapping[str, Any]
+    ) -> Sequence[tuple[Any, ...]]:
         try:
-            pooled = self._reads.raw_connection()
+            pooled = engine.raw_connection()
         except (DBAPIError, PoolTimeout) as error:
             raise Unavailable(detail=_first_line(error)) from error
         connection: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
         try:
-            with connection.cursor(binary=True, row_factory=row_factory) as cursor:
+            with connection.cursor(binary=True) as cursor:
                 return cursor.execute(sql, parameters, prepare=True).fetchall()
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if connection.broken or connection.closed:
@@ -114,15 +126,19 @@ class Database:
         finally:
             pooled.close()
 
+    @property
+    def _engines(self) -> tuple[Engine, ...]:
+        return (self.engine, self._reads, self._steady_reads)
+
     def _drop_idle_connections(self) -> None:
         """Forget every idle connection: when one died, the others died with the same server."""
-        self._reads.dispose(close=False)
-        self.engine.dispose(close=False)
+        for engine in self._engines:
+            engine.dispose(close=False)
 
     def close(self) -> None:
         """Close every pooled connection."""
-        self._reads.dispose()
-        self.engine.dispose()
+        for engine in self._engines:
+            engine.dispose()
 
 
 class _Broken(Exception):

@@ -82,9 +82,7 @@ class DirectoryEntries:
         self._put(wanted)
         return count
 
-    def remove(
-        self, principal: Principal, ref: EntityRef, *, tenant_id: int | None = None
-    ) -> None:
+    def remove(self, principal: Principal, ref: EntityRef, *, tenant_id: int | None = None) -> None:
         """Remove an entity. Raises: EntityNotFound."""
         chosen = _one_tenant(principal, tenant_id)
         with self._database.transaction() as connection:

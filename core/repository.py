@@ -102,7 +102,10 @@ class ActivityRepository:
         found: list[tuple[int, Activity]] = []
         for tenant_id in tenant_ids:
             bound = {**_bound(tenant_id, viewer), "activity_id": activity_id, **parts.parameters}
-            found += [(row[0], to_activity(row[1:])) for row in self._database.read(sql, bound)]
+            found += [
+                (row[0], to_activity(row[1:]))
+                for row in self._database.read(sql, bound, steady=False)
+            ]
         return found
 
     def page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery, *, count: bool) -> Rows:
@@ -121,7 +124,8 @@ class ActivityRepository:
             "offset": query.offset,
         }
         sql = _page_sql(parts.where, parts.order, count and query.where != EVERYTHING)
-        return _to_rows(self._database.read(sql, parameters), query)
+        steady = query.where == EVERYTHING
+        return _to_rows(self._database.read(sql, parameters, steady=steady), query)
 
     def _deep_page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery) -> Rows:
         """Count first, then walk the index from whichever end is nearer, fetching ids only."""
