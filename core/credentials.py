@@ -95,6 +95,7 @@ class Credentials:
     """Issues, finds and revokes keys."""
 
     def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+        """Stamp and judge keys by `clock`."""
         self._database = database
         self._clock = clock
 

@@ -29,6 +29,7 @@ class DirectoryEntries:
     """
 
     def __init__(self, database: Database) -> None:
+        """Read and write the directory of this database."""
         self._database = database
         self._store = EntityStore(database)
 

@@ -115,6 +115,7 @@ class Staging:
     """The temporary tables of one import on one connection."""
 
     def __init__(self, connection: Connection) -> None:
+        """Make the tables, for as long as the connection's transaction lasts."""
         self._connection = connection
         for statement in _CREATE:
             connection.execute(text(statement))
@@ -167,6 +168,9 @@ def activity_row(activity: Activity, *, line: int, stamps: frozenset[str]) -> Ro
     """Return the row of an activity; of `created_at` and `updated_at` only those in `stamps`."""
     row = writes.stored(activity)
     row["line"] = line
+    for name in ("start_time", "end_time"):
+        if row[name] is not None:  # orjson 3.13 writes .01 of a second as .1.
+            row[name] = row[name].isoformat()
     for name in {"created_at", "updated_at"} - stamps:
         row[name] = None
     return row

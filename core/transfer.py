@@ -20,6 +20,7 @@ from core.tenants import find_tenant, put_tenant
 
 Clock = Callable[[], datetime]
 MAX_BAD_LINES_SHOWN = 1000
+BATCH_BYTES = 4 * 2**20
 
 
 class BadLine(NamedTuple):
@@ -87,6 +88,7 @@ class _Intake:
         self._known: dict[int, Tenant | None] = {}
         self._activities: list[dict[str, Any]] = []
         self._entities: list[dict[str, Any]] = []
+        self._waiting_bytes = 0
 
     def take(self, number: int, line: bytes) -> None:
         """Check one line and stage its record, or note why it is bad."""
@@ -98,6 +100,7 @@ class _Intake:
                 raise InvalidEntity("tenant_id", f"must be {self._tenant_id}, as was asked for")
             self._stage(number, record)
             self.records += 1
+            self._waiting_bytes += len(line)
         except InvalidEntity as error:
             self.bad_count += 1
             if len(self.bad_lines) < MAX_BAD_LINES_SHOWN:
@@ -114,7 +117,8 @@ class _Intake:
             self._activities.append(activity_row(activity, line=number, stamps=stamps))
         else:
             self._entities.append({**record._asdict(), "line": number})
-        if len(self._activities) + len(self._entities) >= BATCH_SIZE:
+        waiting = len(self._activities) + len(self._entities)
+        if waiting >= BATCH_SIZE or self._waiting_bytes >= BATCH_BYTES:
             self.flush()
 
     def _tenant(self, tenant_id: int) -> Tenant:
@@ -132,6 +136,7 @@ class _Intake:
             self.staging.add_entities(self._entities)
         self._activities = []
         self._entities = []
+        self._waiting_bytes = 0
 
 
 def _merge(database: Database, connection: Connection, intake: _Intake, *, keep_known: bool) -> int:

@@ -31,6 +31,7 @@ class Refused(ValueError):
     """A value that cannot be; `path` leads from the field to the place, as in `[0].value`."""
 
     def __init__(self, reason: str, *, path: str = "") -> None:
+        """Say why, and where inside the value."""
         self.path = path
         super().__init__(reason)
 
