@@ -1,0 +1,170 @@
+"""Requests' queries: two transports merged, split into page, order, selection and conditions.
+
+Feathers clients put the query into the URL; the vendor's page shows it as the JSON body of a GET.
+Both are read, and a key of the URL wins (reference 2.3, ledger L1).
+"""
+
+import re
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from adapters.achieveapex import filters, qs
+from adapters.achieveapex.errors import FeathersError
+from adapters.achieveapex.fields import EXPANSIONS, FIELD_BY_NAME, UNKNOWN_KEY
+from adapters.achieveapex.values import read
+from adapters.http import WireSettings, parse_json
+from core.conditions import ActivityQuery, SortKey
+from core.errors import InvalidQuery
+from core.model import MAX_ID
+
+MAX_CONDITIONS = 1000  # Keys of all objects of one query.
+MAX_VALUES = 5000  # Elements of all its arrays.
+MAX_DIGITS = 20
+MEMOISED_BYTES = 2048
+FAST_JOIN = "fastJoinForActivityList"
+LEADING_INTEGER = re.compile(r"\s*([+-]?)0*(\d+)", re.ASCII)
+
+
+class Asked(NamedTuple):
+    """What a request asks for, beside its body.
+
+    `tenant_id` is the organization that is named outright, `select` the keys of the answer in
+    their order (None: all of them).
+    """
+
+    query: ActivityQuery
+    tenant_id: int | None
+    select: tuple[str, ...] | None
+    fast_join: bool
+
+    @property
+    def names_expansion(self) -> bool:
+        """Whether `$select` asks for a related entity."""
+        return self.select is not None and not set(EXPANSIONS).isdisjoint(self.select)
+
+
+def to_query(query_string: bytes, body: bytes, settings: WireSettings) -> Asked:
+    """Return the query of a URL, and of the JSON body of a GET (b"" without one).
+
+    Raises: InvalidQuery or InvalidActivity with every name and reason; FeathersError where
+    Feathers has a sentence of its own.
+    """
+    if len(query_string) + len(body) <= MEMOISED_BYTES:
+        return _remembered(query_string, body, settings)
+    return _asked(query_string, body, settings)
+
+
+def _asked(query_string: bytes, body: bytes, settings: WireSettings) -> Asked:
+    query = _body_query(body) | qs.parse(query_string)
+    _check_size(query)
+    limit = _whole(query.pop("$limit", None), settings.apex_default_limit)
+    offset = _whole(query.pop("$skip", None), 0)
+    order = _order(query.pop("$sort", None))
+    selected = _select(query.pop("$select", None))
+    fast_join = _flag(query.pop(FAST_JOIN, None))
+    tenant_id = _tenant_id(query)
+    for key in query:
+        if key.startswith("$") and key not in ("$or", "$and"):
+            raise FeathersError(400, f"Invalid filter value {key}")
+    where = filters.where(query, logical=("$or", "$and"))
+    if filters.comparisons(where) > filters.MAX_COMPARISONS:
+        raise InvalidQuery("query", f"takes at most {filters.MAX_COMPARISONS} comparisons")
+    page = ActivityQuery(where, order, min(limit, settings.apex_max_limit), offset)
+    return Asked(page, tenant_id, selected, fast_join)
+
+
+_remembered = lru_cache(maxsize=1024)(_asked)
+
+
+def _body_query(body: bytes) -> dict[str, Any]:
+    """Return `query` of a GET's body, of which nothing else is read."""
+    if not body.strip():
+        return {}
+    value = parse_json(body)
+    if not isinstance(value, dict):
+        raise InvalidQuery("body", "must be object")
+    query = value.get("query")
+    if not isinstance(query, dict | None):
+        raise InvalidQuery("body", "must have an object as its query")
+    return query or {}
+
+
+def _check_size(query: dict[str, Any]) -> None:
+    """Refuse what would make a statement out of all proportion, before looking closer."""
+    conditions = values = 0
+    waiting: list[Any] = [query]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            conditions += len(node)
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            values += len(node)
+            waiting.extend(node)
+        if conditions > MAX_CONDITIONS or values > MAX_VALUES:
+            limits = f"{MAX_CONDITIONS} conditions and {MAX_VALUES} values"
+            raise InvalidQuery("query", f"takes at most {limits}")
+
+
+def _whole(value: Any, default: int) -> int:
+    """Return a page number as Feathers' parseInt reads it; what it cannot read is the default."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return default if value < 0 else int(min(value, MAX_ID))
+    match = LEADING_INTEGER.match(value) if isinstance(value, str) else None
+    if match is None:
+        return default
+    sign, digits = match.groups()
+    number = min(int(digits[:MAX_DIGITS]), MAX_ID)  # All beyond is beyond reach either way.
+    return default if sign == "-" and number else number
+
+
+def _order(value: Any) -> tuple[SortKey, ...]:
+    """Return a total order: the keys as they stand, then the id in the last one's direction."""
+    if value is None:
+        return (SortKey("id"),)
+    if not isinstance(value, dict):
+        raise InvalidQuery("$sort", "must be object")
+    order: list[SortKey] = []
+    for name, direction in value.items():
+        field = filters.column(name, "$sort/")
+        if field.kind == "json":
+            raise InvalidQuery(f"$sort/{name}", "must be a column that has an order")
+        if isinstance(direction, bool) or direction not in (1, -1, "1", "-1"):
+            raise InvalidQuery(f"$sort/{name}", "must be equal to one of the values 1 and -1")
+        order.append(SortKey(field.compared, descending=int(direction) < 0))
+        if name == "id":
+            return tuple(order)
+    return (*order, SortKey("id", descending=bool(order) and order[-1].descending))
+
+
+def _select(value: Any) -> tuple[str, ...] | None:
+    """Return the selected keys, each once; `id` is always among them, last unless named."""
+    if value is None:
+        return None
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list):
+        raise InvalidQuery("$select", "must be array")
+    for place, name in enumerate(names):
+        if not isinstance(name, str):
+            raise InvalidQuery(f"$select/{place}", "must be string")
+        if name not in FIELD_BY_NAME and name not in EXPANSIONS:
+            raise InvalidQuery(f"$select/{name}", UNKNOWN_KEY)
+    return tuple(dict.fromkeys([*names, "id"]))
+
+
+def _flag(value: Any) -> bool:
+    if value is None or value in ("true", "false"):
+        return bool(value == "true")
+    if not isinstance(value, bool):
+        raise InvalidQuery(FAST_JOIN, "must be boolean")
+    return value
+
+
+def _tenant_id(query: dict[str, Any]) -> int | None:
+    """Take an organization that is named outright out of the query; operators stay filters."""
+    value = query.get("organization_id")
+    if value is None or isinstance(value, dict | list):
+        return None
+    del query["organization_id"]
+    tenant_id: int = read(FIELD_BY_NAME["organization_id"], value, "organization_id")
+    return tenant_id

@@ -1,0 +1,265 @@
+"""What an AchieveApex body means: pure lenses between wire dicts and the canonical Activity."""
+
+import json
+from datetime import date, datetime, time
+from typing import Any, Literal
+
+import orjson
+
+from adapters.achieveapex.fields import (
+    EXPANSIONS,
+    FIELD_BY_NAME,
+    READ_ONLY,
+    UNKNOWN_KEY,
+    Field,
+    shortest,
+)
+from core.errors import InvalidActivity
+from core.model import Activity, Entity, EntityRef, Related, Tenant
+from core.times import (
+    ENDS,
+    effective_duration,
+    span_minutes,
+    wall_clocks_in_order,
+    with_wall_clock,
+)
+from core.values import Refused
+
+Expansion = Literal["none", "compact", "detailed"]
+
+MAX_PROBLEMS = 20
+
+
+def show(
+    activity: Activity, related: Related, tenant: Tenant, expansion: Expansion = "none"
+) -> dict[str, Any]:
+    """Return the record as AchieveApex shows it: 22 keys, and 5 more with an expansion.
+
+    Lists expand "compact", a get "detailed" (reference 2.2). What `related` does not hold is null.
+    Source: the vendor's page "Activities API", Activity Object and Get an Activity.
+    """
+    del tenant  # Nothing of the tenant is on this wire; the other dialect's twin needs it.
+    assignees, contacts, companies = (
+        activity.assignee_ids,
+        activity.contact_ids,
+        activity.company_ids,
+    )
+    place = activity.location_geocoded
+    record: dict[str, Any] = {
+        "id": activity.id,
+        "organization_id": activity.tenant_id,
+        "created_by_user_id": activity.created_by,
+        "assigned_to_user_id": assignees[0] if assignees else None,
+        "subject": activity.subject,
+        "note": activity.notes,
+        "public_description": activity.public_description,
+        "location": activity.location,
+        "location_geocoded": None if place is None else orjson.Fragment(place),
+        "start_date": _day(activity.start_date),
+        "start_time": _clock(activity.start_time),
+        "end_date": _day(activity.end_date),
+        "end_time": _clock(activity.end_time),
+        "duration": effective_duration(activity),
+        "deal_id": activity.deal_id,
+        "contact_id": contacts[0] if contacts else None,
+        "company_id": companies[0] if companies else None,
+        "activity_type": activity.activity_type,
+        "done": activity.completed,
+        "created_at": stamp(activity.created_at),
+        "updated_at": stamp(activity.updated_at),
+        "deleted_at": None if activity.deleted_at is None else stamp(activity.deleted_at),
+    }
+    if expansion != "none":
+        _expand(record, related, _SHAPES[expansion])
+    return record
+
+
+def select(record: dict[str, Any], names: tuple[str, ...] | None) -> dict[str, Any]:
+    """Return the record with these keys alone, in this order; None keeps it whole."""
+    return record if names is None else {name: record[name] for name in names if name in record}
+
+
+def stamp(instant: datetime) -> str:
+    """Return an aware UTC instant with three digits of a second, cut and not rounded, and `Z`."""
+    return instant.isoformat("T", "milliseconds")[:23] + "Z"
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _clock(clock: time | None) -> str | None:
+    return None if clock is None else clock.isoformat("seconds")
+
+
+def _full_name(entity: Entity) -> str | None:
+    fields = entity.fields
+    if entity.kind == "contact":
+        return fields.get("name")
+    return f"{fields.get('first_name') or ''} {fields.get('last_name') or ''}".strip()
+
+
+def _compact_person(entity: Entity) -> orjson.Fragment:
+    return _fragment({"id": entity.id, "full_name": _full_name(entity)})
+
+
+def _compact_thing(entity: Entity) -> orjson.Fragment:
+    return _fragment({"id": entity.id, "name": entity.fields.get("name")})
+
+
+def _detailed_person(entity: Entity) -> orjson.Fragment:
+    email = entity.fields.get("email")
+    return _fragment({"id": entity.id, "full_name": _full_name(entity), "email": email})
+
+
+def _detailed_deal(entity: Entity) -> orjson.Fragment:
+    # A plain string on this wire; the directory holds the whole stage (reference 2.2).
+    stage = (entity.fields.get("stage") or {}).get("name")
+    return _fragment({"id": entity.id, "name": entity.fields.get("name"), "stage": stage})
+
+
+def _detailed_company(entity: Entity) -> orjson.Fragment:
+    name, website = entity.fields.get("name"), entity.fields.get("website")
+    return _fragment({"id": entity.id, "name": name, "website": website})
+
+
+def _fragment(shape: dict[str, Any]) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(shape))
+
+
+# Of every expansion: its kind in the directory and the key of the record that holds its id.
+_SOURCES = (
+    ("user", "created_by_user_id"),
+    ("user", "assigned_to_user_id"),
+    ("deal", "deal_id"),
+    ("contact", "contact_id"),
+    ("company", "company_id"),
+)
+_COMPACT = (_compact_person, _compact_person, _compact_thing, _compact_person, _compact_thing)
+_DETAILED = (
+    _detailed_person,
+    _detailed_person,
+    _detailed_deal,
+    _detailed_person,
+    _detailed_company,
+)
+_SHAPES = {
+    "compact": tuple(zip(EXPANSIONS, _SOURCES, _COMPACT, strict=True)),
+    "detailed": tuple(zip(EXPANSIONS, _SOURCES, _DETAILED, strict=True)),
+}
+
+
+def _expand(record: dict[str, Any], related: Related, shapes: Any) -> None:
+    for name, (kind, key), render in shapes:
+        number = record[key]
+        entity = None if number is None else related.get(EntityRef(kind, number))
+        record[name] = None if entity is None else entity.rendered(render)
+
+
+def apply(activity: Activity, body: dict[str, Any], tenant: Tenant) -> Activity:
+    """Return the activity as this body, a JSON object, wants it.
+
+    A key whose value is what `show` gives now counts as not sent (SPEC 4); read-only keys are
+    ignored, and so is `organization_id`, which the view has used. A create is an apply on
+    `model.blank_activity`, and must send `subject`. Whole minutes follow from the times unless
+    the body sends another duration.
+    Raises: InvalidActivity, naming every field that cannot be.
+    """
+    changes = _changes(activity, body, tenant)
+    if not changes:
+        return activity
+    activity = activity._replace(**_plain_changes(activity, changes))
+    activity = _with_clocks(activity, changes, tenant)
+    if "duration" in changes:
+        minutes = changes["duration"]
+        follows = minutes is None or minutes == span_minutes(activity)
+        activity = activity._replace(duration_minutes=None if follows else minutes)
+    return activity
+
+
+def _changes(activity: Activity, body: dict[str, Any], tenant: Tenant) -> dict[str, Any]:
+    """Return what the body really changes: parsed values by wire name, echoes left out."""
+    is_create = activity.id == 0
+    shown = show(activity, {}, tenant)
+    changes: dict[str, Any] = {}
+    problems: list[tuple[str, str]] = []
+    if is_create and body.get("subject") is None:
+        problems.append(("subject", "must have required property 'subject'"))
+    for name, value in body.items():
+        field = FIELD_BY_NAME.get(name)
+        if name in READ_ONLY or (is_create and value is None and field):
+            continue
+        try:
+            if field is None or field.parse is None:
+                raise Refused(UNKNOWN_KEY)
+            if not _is_echo(field, value, activity, shown[name]):
+                parsed = field.parse(value)
+                if not _is_same(_wire(parsed), shown[name]):
+                    changes[name] = parsed
+        except Refused as refusal:
+            problems.append((name + refusal.path, str(refusal)))
+    if problems:
+        raise InvalidActivity.from_problems(problems[:MAX_PROBLEMS])
+    return changes
+
+
+def _is_echo(field: Field, value: Any, activity: Activity, shown: Any) -> bool:
+    """Return whether a value, as it came, is what is shown now."""
+    if field.kind != "json" or value is None or activity.location_geocoded is None:
+        return _is_same(value, shown)
+    return _canonical(value) == _canonical(json.loads(activity.location_geocoded))
+
+
+def _is_same(value: Any, shown: Any) -> bool:
+    return type(value) is type(shown) and bool(value == shown)  # In JSON true is not 1.
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(shortest(value), sort_keys=True)
+
+
+def _wire(parsed: Any) -> Any:
+    return parsed.isoformat() if isinstance(parsed, date | time) else parsed
+
+
+def _plain_changes(activity: Activity, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the canonical values of all keys but the clocks and the duration."""
+    plain: dict[str, Any] = {}
+    for name, value in changes.items():
+        field = FIELD_BY_NAME[name]
+        if field.kind == "members":
+            plain[field.canonical[0]] = _led_by(getattr(activity, field.canonical[0]), value)
+        elif field.kind not in ("date", "time", "number"):
+            plain[field.canonical[0]] = value
+    return plain
+
+
+def _led_by(ids: tuple[int, ...], first: int | None) -> tuple[int, ...]:
+    """Return an ordered list that starts with `first`, losing as little as can be (SPEC 4).
+
+    A listed id moves to the front, another one replaces the first; null clears the list, as only
+    that reads back as null.
+    """
+    if first is None:
+        return ()
+    if first not in ids:
+        return (first, *ids[1:])
+    place = ids.index(first)
+    return (first, *ids[:place], *ids[place + 1 :])
+
+
+def _with_clocks(activity: Activity, changes: dict[str, Any], tenant: Tenant) -> Activity:
+    is_moved = False
+    for end in ENDS:
+        date_key, time_key = f"{end}_date", f"{end}_time"
+        if date_key not in changes and time_key not in changes:
+            continue
+        is_moved = True
+        # What is not sent keeps its stored microseconds, which this dialect cannot show.
+        day = changes.get(date_key, getattr(activity, date_key))
+        clock = changes.get(time_key, getattr(activity, time_key))
+        activity = with_wall_clock(activity, end, day, clock, tenant_timezone=tenant.timezone)
+    if is_moved and not wall_clocks_in_order(activity):
+        key = "end_time" if activity.start_date == activity.end_date else "end_date"
+        raise InvalidActivity(key, f"must not be before {key.replace('end', 'start')}")
+    return activity

@@ -1,0 +1,106 @@
+"""Core errors and HTTP errors in Deskera's two error bodies.
+
+No error of the CRM service is published. Below /v1/crm we answer with the one error class that
+Deskera publishes (its Java SDK's ErrorResponse, shape A of the reference); outside of every
+dialect, with what Deskera's edge was seen to send (shape B).
+"""
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
+
+from adapters.http import json_response
+from core.errors import (
+    ActivityNotFound,
+    Conflict,
+    CoreError,
+    EntityNotFound,
+    Forbidden,
+    ForeignTenant,
+    IdempotencyConflict,
+    InvalidActivity,
+    InvalidEntity,
+    InvalidInput,
+    InvalidQuery,
+    NotAuthenticated,
+    NotFound,
+    TokenExpired,
+    TokenNotActive,
+    Unavailable,
+    VersionMismatch,
+)
+
+STATUS: dict[type[CoreError], int] = {
+    CoreError: 500,
+    InvalidInput: 400,
+    InvalidActivity: 400,
+    InvalidQuery: 400,
+    InvalidEntity: 400,
+    NotAuthenticated: 401,
+    TokenExpired: 401,
+    TokenNotActive: 401,
+    Forbidden: 403,
+    ForeignTenant: 403,
+    NotFound: 404,
+    ActivityNotFound: 404,
+    EntityNotFound: 404,
+    Conflict: 409,
+    IdempotencyConflict: 409,
+    VersionMismatch: 412,
+    Unavailable: 503,
+}
+
+FIXED_TEXTS = {401: "Could not validate the user", 403: "Forbidden"}
+"""Deskera's own words: of its session class, and of its documented 403."""
+
+SPRING_NAMES = {413: "PAYLOAD_TOO_LARGE", 414: "URI_TOO_LONG"}
+"""Names of Spring's HttpStatus where Python's differ."""
+
+ACTIVITY_PATH = re.compile(r"/v1/crm/activities/[^/]+/?")
+Problems = Sequence[tuple[str, str]]
+
+
+def on_core_error(error: CoreError) -> Response:
+    """Return a core error in shape A; input errors name their fields."""
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    problems = error.problems if isinstance(error, InvalidInput) else ()
+    return _envelope(status, FIXED_TEXTS.get(status, error.public_message), problems)
+
+
+def on_http_error(error: HTTPException) -> Response:
+    """Return an HTTP error in shape A, with its own headers, such as Allow.
+
+    What stands directly below the activities and matches no route is an id that cannot be.
+    """
+    status = error.code or 500
+    message = FIXED_TEXTS.get(status, HTTPStatus(status).phrase)
+    if status == HTTPStatus.NOT_FOUND and ACTIVITY_PATH.fullmatch(request.path):
+        message = ActivityNotFound.public_message
+    response = _envelope(status, message)
+    for name, value in error.get_headers():
+        if name != "Content-Type":
+            response.headers[name] = value
+    return response
+
+
+def edge_error(status: int, message: str, path: str) -> Response:
+    """Return an error in shape B, for a path that belongs to no dialect."""
+    body = {"status": "error", "code": status, "message": message, "requestPath": path}
+    return json_response(body, status)
+
+
+def _envelope(status: int, message: str, problems: Problems = ()) -> Response:
+    name = SPRING_NAMES.get(status) or HTTPStatus(status).name
+    body: dict[str, Any] = {
+        "code": status,
+        "errorMessage": message,
+        "debugMessage": message,  # Upstream repeats the message for its own exceptions.
+        "httpStatus": name,
+    }
+    if problems:
+        body["errors"] = [{"field": field, "error": reason} for field, reason in problems]
+    return json_response(body, status)

@@ -1,0 +1,165 @@
+"""Deskera's activity API: /v1/crm/activities and what is below it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from flask import Response, request
+from flask.blueprints import BlueprintSetupState
+from flask.views import MethodView
+from flask_smorest import Blueprint
+from werkzeug.routing import IntegerConverter, Map
+
+from adapters.deskera import operations, schemas
+from adapters.deskera.errors import on_core_error
+from adapters.deskera.query import page_number, to_query
+from adapters.deskera.readers import read_bulk_ids
+from adapters.deskera.translate import apply, show, wire_keys
+from adapters.http import (
+    activities,
+    empty_response,
+    idempotency_key,
+    if_match_versions,
+    json_body,
+    json_response,
+    principal,
+)
+from core.answers import Answer
+from core.conditions import ActivityQuery
+from core.errors import CoreError, InvalidActivity
+from core.model import MAX_ID, Activity, Page, Principal, Tenant
+from core.values import Refused
+
+NAME = "deskera"
+BULK_KEYS = ("visibility_type", "is_status")
+
+blueprint = Blueprint(
+    NAME, __name__, url_prefix="/v1/crm", description="Activities as Deskera's CRM API has them."
+)
+blueprint.register_error_handler(CoreError, on_core_error)
+
+
+class ActivityIdConverter(IntegerConverter):
+    """Matches an id that can be, in plain digits; whatever else stands there is not found."""
+
+    regex = r"[0-9]{1,16}"
+
+    def __init__(self, url_map: Map) -> None:
+        """Bound the id to what a JSON number can hold."""
+        super().__init__(url_map, min=1, max=MAX_ID)
+
+
+@blueprint.record_once
+def _register_converter(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["deskera_activity_id"] = ActivityIdConverter
+
+
+@blueprint.route("/activities", strict_slashes=False)
+class ActivityList(MethodView):
+    """The activities of the caller's tenant."""
+
+    @blueprint.response(200, schemas.ActivityResponse)
+    @blueprint.doc(**operations.LIST)
+    def get(self) -> Response:
+        """Return one page of the activities that match a query."""
+        query = to_query(request.query_string)
+        caller = principal()
+        body = activities().answer(caller, (NAME, query), lambda: _page_answer(caller, query))
+        return json_response(body)
+
+    @blueprint.response(201, schemas.ActivityId)
+    @blueprint.doc(**operations.CREATE)
+    def post(self) -> Response:
+        """Create an activity; every key may be left out.
+
+        The owner is the caller unless `owner_id` says otherwise.
+        """
+        body = json_body()
+        key = idempotency_key(NAME, body)
+        answer = activities().create(principal(), _write(body), _id_answer, idempotency=key)
+        return json_response(answer, 201)
+
+
+@blueprint.route("/activities/<deskera_activity_id:activity_id>", strict_slashes=False)
+class ActivityItem(MethodView):
+    """One activity."""
+
+    @blueprint.response(200, schemas.Activity)
+    @blueprint.doc(**operations.READ)
+    def get(self, activity_id: int) -> Response:
+        """Return one activity, with an ETag."""
+        activity, related, tenant = activities().get(principal(), activity_id)
+        return json_response(show(activity, related, tenant), etag_version=activity.version)
+
+    @blueprint.response(200, schemas.ActivityId)
+    @blueprint.doc(**operations.UPDATE)
+    def put(self, activity_id: int) -> Response:
+        """Change those keys of an activity that the body carries; the others stay.
+
+        An activity read from here can be sent back as a whole: keys that carry what is shown
+        already, and keys that are not a client's to write, change nothing.
+        """
+        write = _write(json_body())
+        activities().change(principal(), activity_id, write, if_versions=if_match_versions())
+        return json_response({"id": activity_id})
+
+    @blueprint.response(204)
+    @blueprint.doc(**operations.DELETE)
+    def delete(self, activity_id: int) -> Response:
+        """Delete one activity."""
+        activities().remove(principal(), activity_id, if_versions=if_match_versions())
+        return empty_response(204)
+
+
+@blueprint.route("/activities/bulkUpdate", strict_slashes=False)
+class BulkUpdate(MethodView):
+    """Several activities, changed alike."""
+
+    @blueprint.response(200)
+    @blueprint.doc(**operations.BULK_UPDATE)
+    def patch(self) -> Response:
+        """Change the visibility or the status of several activities; unknown ids are skipped."""
+        wanted = schemas.load(schemas.MultiActivityUpdate(), wire_keys(json_body()))
+        body = {key: wanted[key] for key in BULK_KEYS if key in wanted}
+        activities().change_many(principal(), wanted["ids"], _write(body))
+        return empty_response(200)
+
+
+@blueprint.route("/activities/bulkDelete", strict_slashes=False)
+class BulkDelete(MethodView):
+    """Several activities, deleted together."""
+
+    @blueprint.response(204)
+    @blueprint.doc(**operations.BULK_DELETE)
+    def post(self) -> Response:
+        """Delete several activities; the body is a bare list of ids, unknown ones are skipped."""
+        try:
+            activity_ids = read_bulk_ids(json_body())
+        except Refused as refusal:
+            raise InvalidActivity("ids", str(refusal)) from refusal
+        activities().remove_many(principal(), activity_ids)
+        return empty_response(204)
+
+
+def _page_answer(caller: Principal, query: ActivityQuery) -> Answer:
+    page = activities().page(caller, query)
+    return Answer(orjson.dumps(_envelope(page, query)), page.stamp)
+
+
+def _envelope(page: Page, query: ActivityQuery) -> dict[str, Any]:
+    return {
+        "data": [show(activity, page.related, page.tenant) for activity in page.activities],
+        "paginationInfo": {
+            "page": page_number(query),
+            "totalRecords": page.total,
+            "isZeroState": page.visible_total == 0,
+        },
+    }
+
+
+def _write(body: Any) -> Callable[[Activity, Tenant], Activity]:
+    return lambda activity, tenant: apply(activity, body, tenant)
+
+
+def _id_answer(activity: Activity, _tenant: Tenant) -> bytes:
+    return orjson.dumps({"id": activity.id})

@@ -1,0 +1,178 @@
+"""Pure functions between Deskera's activity and ours: what is on the wire, and what it means."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import orjson
+
+from adapters.deskera.details import (
+    deal_info,
+    organization_info,
+    person_info,
+    unknown_user,
+    user_info,
+)
+from adapters.deskera.fields import WRITABLE, shown_minutes
+from adapters.deskera.stamps import duration_text, later, stamp_writer
+from core.errors import InvalidActivity
+from core.model import Activity, Entity, Related, Tenant
+from core.times import ENDS, instants_in_order, span_minutes, with_instant, with_zone
+from core.values import Refused
+
+TIMED = frozenset({"duration", "user_timezone", "start", "end"})
+"""Keys that are more than one field of the activity, and depend on one another."""
+
+Find = Callable[[tuple[str, int]], Entity | None]
+Rendering = Callable[[Entity], orjson.Fragment]
+
+
+def show(activity: Activity, related: Related, tenant: Tenant) -> dict[str, Any]:
+    """Return the activity as Deskera shows it: 38 keys in the order of its samples.
+
+    Embedded objects are fragments of JSON for orjson. Stamps are in the tenant's Deskera zone,
+    never in `user_timezone`: the samples show +05:30 beside Asia/Singapore.
+    """
+    find = cast(Find, related.get)  # A plain pair finds what an EntityRef does, and is cheaper.
+    stamp = stamp_writer(tenant.deskera_timezone)
+    owner = find(("user", activity.owner_id))
+    deal = find(("deal", activity.deal_id)) if activity.deal_id else None
+    return {
+        "id": activity.id,
+        "name": activity.subject,
+        "activity_type": activity.activity_type or "",
+        "duration": duration_text(shown_minutes(activity)),
+        "notes": activity.notes or "",  # Base64 on the way in only: the samples differ so.
+        "visibility_type": activity.visibility,
+        "is_availability": activity.is_availability,
+        "is_send_invitation": activity.is_send_invitation,
+        "is_send_contacts_invitation": activity.is_send_contacts_invitation,
+        "assigned_to": "",
+        "assignee_ids": activity.assignee_ids,
+        "assignee_details": _details(find, "user", activity.assignee_ids, user_info),
+        "contact_ids": activity.contact_ids,
+        "contact_details": _details(find, "contact", activity.contact_ids, person_info),
+        "organization_ids": activity.company_ids,
+        "organization_details": _details(find, "company", activity.company_ids, organization_info),
+        "linked_to": activity.deal_id or 0,
+        "deal_details": deal.rendered(deal_info) if deal else None,
+        "owner_id": activity.owner_id,
+        "owner_details": owner.rendered(user_info) if owner else unknown_user(activity.owner_id),
+        "tenant_id": activity.tenant_id,
+        "is_status": activity.completed,
+        "created_at": stamp(activity.created_at),
+        "updated_at": stamp(activity.updated_at),
+        "created_by": activity.created_by,
+        "updated_by": activity.updated_by,
+        "is_deleted": activity.deleted_at is not None,
+        "EmailSent": activity.email_sent,  # The model says email_sent; every sample says this.
+        "consumer_id": activity.consumer_id,
+        "scheduled_status": activity.scheduled_status,
+        "batch_id": activity.batch_id,
+        "cron_status": activity.cron_status,
+        "notification_error": activity.notification_error,
+        "source": activity.source,
+        "source_id": activity.source_id,
+        "user_timezone": activity.timezone,
+        "start": stamp(activity.start_at) if activity.start_at else None,
+        "end": stamp(activity.end_at) if activity.end_at else None,
+    }
+
+
+def _details(find: Find, kind: str, ids: Sequence[int], render: Rendering) -> list[orjson.Fragment]:
+    found = []  # A loop, not a comprehension: on short lists the frame costs more than the work.
+    for id_ in ids:
+        entity = find((kind, id_))
+        if entity is not None:
+            found.append(entity.rendered(render))
+    return found
+
+
+def apply(activity: Activity, body: Any, tenant: Tenant) -> Activity:
+    """Return the activity as this body wants it.
+
+    Keys that are absent, unknown or the server's leave things as they are; so does one that
+    carries what is shown now, as sent or as it is read (the echo rule). Null means the key's
+    zero value. A create applies the body to a blank activity.
+    Raises: InvalidActivity, naming every key that cannot be read, or `end` before its start.
+    """
+    sent = _sent(activity, wire_keys(body), tenant)
+    if sent.get("owner_id") == 0:
+        sent["owner_id"] = activity.created_by
+    plain = {
+        field.canonical[0]: sent[field.wire]
+        for field in WRITABLE
+        if field.wire in sent and field.wire not in TIMED
+    }
+    return _with_times(activity._replace(**plain), sent, tenant)
+
+
+def wire_keys(body: Any) -> dict[str, Any]:
+    """Return a body by the lower-case names of its keys; an exact spelling wins.
+
+    Go, in which Deskera's service is written, matches the keys of a body whatever their case.
+    Raises: InvalidActivity, if the body is not an object.
+    """
+    if not isinstance(body, dict):
+        raise InvalidActivity("body", "must be a JSON object")
+    return {key.lower(): value for key, value in body.items()} | body
+
+
+def _sent(activity: Activity, body: Mapping[str, Any], tenant: Tenant) -> dict[str, Any]:
+    """Return what the body really asks for, as the core keeps it; echoes are left out."""
+    shown = show(activity, {}, tenant)
+    sent: dict[str, Any] = {}
+    problems: list[tuple[str, str]] = []
+    for field in WRITABLE:
+        if field.wire not in body:
+            continue
+        raw = field.null if body[field.wire] is None else body[field.wire]
+        if _is_same_json(raw, shown[field.wire]):
+            continue
+        try:
+            value = field.read(raw)
+        except Refused as refusal:
+            problems.append((field.wire, str(refusal)))
+            continue
+        if value != field.shown(activity):
+            sent[field.wire] = value
+    if problems:
+        raise InvalidActivity.from_problems(problems)
+    return sent
+
+
+def _is_same_json(raw: Any, shown: Any) -> bool:
+    """Return whether two values are equal as JSON, where true is not 1 and 1.0 is not 1."""
+    if isinstance(raw, list):
+        return tuple(raw) == shown and all(type(element) is int for element in raw)
+    return type(raw) is type(shown) and raw == shown
+
+
+def _with_times(activity: Activity, sent: Mapping[str, Any], tenant: Tenant) -> Activity:
+    """Return the activity with zone, ends and duration as sent; the zone goes first."""
+    if "user_timezone" in sent:
+        activity = with_zone(activity, sent["user_timezone"], tenant_timezone=tenant.timezone)
+    for end in ENDS:
+        if end in sent:
+            activity = with_instant(activity, end, sent[end], tenant_timezone=tenant.timezone)
+    if "duration" in sent and not ("start" in sent and "end" in sent):
+        activity = _with_duration(activity, sent, tenant)
+    if ("start" in sent or "end" in sent) and not instants_in_order(activity):
+        raise InvalidActivity("end", "is before start")
+    return activity
+
+
+def _with_duration(activity: Activity, sent: Mapping[str, Any], tenant: Tenant) -> Activity:
+    """Return the activity with a duration: beside a start it sets the end, else it is stored.
+
+    What the ends say anyway is not stored, so that it follows them from then on.
+    """
+    minutes: int | None = sent["duration"]
+    start = sent.get("start")
+    if start is not None and minutes is not None:
+        try:
+            end = later(start, minutes)
+        except Refused as refusal:
+            raise InvalidActivity("duration", str(refusal)) from refusal
+        activity = with_instant(activity, "end", end, tenant_timezone=tenant.timezone)
+    stored = None if minutes == span_minutes(activity) else minutes
+    return activity._replace(duration_minutes=stored)

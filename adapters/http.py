@@ -1,0 +1,147 @@
+"""What both dialects need between a view and the core: bodies in, answers out, preconditions."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn, cast
+
+import orjson
+from flask import Response, current_app, g, request
+
+from core.activities import Activities
+from core.errors import InvalidActivity
+from core.model import IdempotencyKey, Principal
+
+MAX_DEPTH = 32
+MAX_KEY_LENGTH = 255
+ETAG = re.compile(r'(?:W/)?"(\d+)-[0-9a-f]*"')
+
+
+@dataclass(frozen=True, slots=True)
+class WireSettings:
+    """The settings that belong to a dialect's wire: AchieveApex's page sizes."""
+
+    apex_default_limit: int = 10
+    apex_max_limit: int = 100
+
+
+def activities() -> Activities:
+    """Return the use cases on activities: the one door from a view into the core."""
+    return cast(Activities, current_app.extensions["activities"])
+
+
+def principal() -> Principal:
+    """Return who is calling, as found by the gateway before the view."""
+    return cast(Principal, g.principal)
+
+
+def wire_settings() -> WireSettings:
+    """Return the settings of the dialects."""
+    return cast(WireSettings, current_app.extensions["wire_settings"])
+
+
+def json_body() -> Any:
+    """Return the request's body as JSON; raises InvalidActivity naming what is wrong with it."""
+    raw = request.get_data()
+    if not raw.strip():
+        raise InvalidActivity("body", "is empty; JSON is expected")
+    return parse_json(raw)
+
+
+def parse_json(raw: bytes) -> Any:
+    """Return the JSON value in UTF-8 bytes.
+
+    Refused, with the place named: NaN and infinities, NUL characters and lone surrogates in text
+    or keys, and nesting beyond `MAX_DEPTH`. Raises: InvalidActivity.
+    """
+    try:
+        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise InvalidActivity("body", "is not UTF-8") from error
+    except RecursionError as error:
+        raise InvalidActivity("body", "is nested too deeply") from error
+    except ValueError as error:
+        raise InvalidActivity("body", f"is not valid JSON: {error}") from error
+    _check_text(value, path="", depth=0)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _check_text(value: Any, *, path: str, depth: int) -> None:
+    """Refuse text that PostgreSQL or UTF-8 cannot hold, wherever it stands."""
+    if depth > MAX_DEPTH:
+        raise InvalidActivity(path or "body", "is nested too deeply")
+    if isinstance(value, str):
+        _check_string(value, path=path)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _check_string(key, path=path)
+            _check_text(inner, path=f"{path}.{key}" if path else key, depth=depth + 1)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _check_text(inner, path=f"{path}[{index}]", depth=depth + 1)
+    elif isinstance(value, float) and value in (float("inf"), float("-inf")):
+        raise InvalidActivity(path or "body", "is a number too large to hold")
+
+
+def _check_string(text: str, *, path: str) -> None:
+    if "\0" in text:
+        raise InvalidActivity(path or "body", "holds a NUL character")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidActivity(path or "body", "holds a lone surrogate")
+
+
+def json_response(payload: Any, status: int = 200, *, etag_version: int | None = None) -> Response:
+    """Return a JSON answer; bytes are taken as JSON already.
+
+    With `etag_version` the answer carries an ETag of that version and a digest of its body, and
+    becomes 304 when `If-None-Match` names exactly that.
+    """
+    body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
+    response = Response(body, status, content_type="application/json; charset=utf-8")
+    if etag_version is None:
+        return response
+    digest = hashlib.blake2b(body, digest_size=8).hexdigest()
+    etag = f"{etag_version}-{digest}"
+    response.headers["ETag"] = f'"{etag}"'
+    if_none_match = request.headers.get("If-None-Match")
+    if if_none_match is not None and request.if_none_match.contains_weak(etag):
+        response = Response(status=304, headers={"ETag": f'"{etag}"'})
+    return response
+
+
+def empty_response(status: int) -> Response:
+    """Return an answer with neither body nor content type."""
+    response = Response(b"", status)
+    del response.headers["Content-Type"]
+    return response
+
+
+def if_match_versions() -> frozenset[int] | None:
+    """Return the versions that `If-Match` accepts; None when it is absent or `*`.
+
+    Of an entity tag only the version counts: the digest differs between representations.
+    A tag that this service never made accepts no version.
+    """
+    header = request.headers.get("If-Match")
+    if header is None or header.strip() == "*":
+        return None
+    return frozenset(int(version) for version in ETAG.findall(header))
+
+
+def idempotency_key(dialect: str, body: Any) -> IdempotencyKey | None:
+    """Return the request's Idempotency-Key with a digest of its parsed body, or None.
+
+    Raises: InvalidActivity, if the key is empty or too long.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 0 < len(key) <= MAX_KEY_LENGTH:
+        raise InvalidActivity("Idempotency-Key", f"takes 1 to {MAX_KEY_LENGTH} characters")
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return IdempotencyKey(dialect, key, hashlib.sha256(canonical.encode()).digest())
