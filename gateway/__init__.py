@@ -1,0 +1,1 @@
+"""Put the core and the dialects together into one running service."""

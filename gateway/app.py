@@ -1,0 +1,185 @@
+"""create_app: builds the core, mounts the dialects, answers what nothing else answers."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Request, Response, request
+from flask.sessions import NullSession, SessionInterface
+from structlog.typing import FilteringBoundLogger
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from adapters import achieveapex, deskera
+from adapters.http import WireSettings
+from core import schema
+from core.activities import Activities
+from core.answers import AnswerCache
+from core.cache import RedisCache
+from core.credentials import Clock, Credentials, utc_now
+from core.database import Database
+from core.directory import EntityDirectory
+from core.entities import EntityStore
+from core.entries import DirectoryEntries
+from core.shared import SharedEntities
+from core.tenants import Tenants
+from gateway import auth, directory, docs, logs, ops
+from gateway.metrics import Metrics
+from gateway.settings import NO_REDIS, Settings, SettingsError
+from gateway.tokens import TokenVerifier
+
+Voice = Callable[[HTTPException], Response]
+VOICES: Mapping[str, Voice] = {
+    "/v1/crm": deskera.on_http_error,
+    "/activities": achieveapex.on_http_error,
+}
+"""Who answers HTTP errors below these prefixes, whether a view was found or not."""
+
+PRIVATE_BLUEPRINTS = frozenset({deskera.NAME, achieveapex.NAME, directory.blueprint.name})
+CACHE_CONTROL = "private, no-cache"
+VARY = "x-access-token, x-api-key, Authorization"
+
+
+def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
+    """Return the whole service as a WSGI application.
+
+    The settings name a database and a Redis, as `embedded.equip` makes sure; nothing is connected
+    before the first request. `clock` gives the present instant.
+    Raises: SettingsError, KeySetError.
+    """
+    app = _Service("gateway", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.strict_slashes = False  # A trailing slash is accepted everywhere, and nothing is
+    app.url_map.merge_slashes = False  # ever redirected: vendor clients do not follow.
+    lines = logs.Lines()
+    redis = _redis(settings)
+    _install_core(app, settings, redis=redis, clock=clock)
+    for document in docs.DOCUMENTS:
+        docs.mount(app, document)
+    docs.install_assets(app)
+    app.register_blueprint(directory.blueprint)
+    metrics = Metrics(settings.metrics_dir)
+    probed = Database(_database_url(settings), pool_size=1)
+    ops.install(app, ops.Health(probed, redis), metrics)
+    app.after_request(_finisher(logs.RequestLog(lines, settings.log_level), metrics))
+    _install_last_handlers(app, logs.make_logger(lines, settings.log_level))
+    return app
+
+
+class _NoSessions(SessionInterface):
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return self._none
+
+    def is_null_session(self, obj: object) -> bool:
+        return True
+
+
+class _Service(Flask):
+    """Flask without sessions and coroutines: none are used, and they would cost every request."""
+
+    request_class = logs.Request
+    session_interface = _NoSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
+def _database_url(settings: Settings) -> str:
+    if settings.database_url is None:
+        raise SettingsError("DATABASE_URL is not set")
+    return settings.database_url
+
+
+def _redis(settings: Settings) -> RedisCache | None:
+    if settings.redis_url in (None, NO_REDIS):
+        return None
+    return RedisCache(
+        str(settings.redis_url),
+        deadline_ms=settings.redis_deadline_ms,
+        is_cluster=settings.redis_cluster,
+    )
+
+
+def _install_core(
+    app: Flask, settings: Settings, *, redis: RedisCache | None, clock: Clock
+) -> None:
+    """Build the use cases, and leave them where the views find them."""
+    database = Database(_database_url(settings), pool_size=settings.db_pool_size)
+    shared = SharedEntities(redis, partial(schema.identity, database)) if redis else None
+    entities = EntityDirectory(
+        EntityStore(database), shared, capacity=settings.directory_cache_entries
+    )
+    tenants = Tenants(database)
+    credentials = Credentials(database, clock)
+    app.extensions["database"] = database
+    app.extensions["credentials"] = credentials
+    app.extensions["activities"] = Activities(
+        database,
+        entities,
+        answers=AnswerCache(max_bytes=settings.answer_cache_bytes),
+        clock=clock,
+        strict_references=settings.strict_references,
+    )
+    app.extensions["wire_settings"] = WireSettings(
+        apex_default_limit=settings.apex_default_limit, apex_max_limit=settings.apex_max_limit
+    )
+    app.extensions[directory.EXTENSION] = DirectoryEntries(database)
+    verifier = TokenVerifier(settings)
+    auth.install(app, auth.Authenticator(credentials, tenants, verifier, clock=clock))
+
+
+def _finisher(log: logs.RequestLog, metrics: Metrics) -> Callable[[Response], Response]:
+    """Return what is done with every answer: its last headers, its numbers, its line."""
+
+    def finish(response: Response) -> Response:
+        asked = logs.current_request()
+        headers = response.headers
+        headers.add(logs.REQUEST_ID_HEADER, asked.request_id)
+        blueprint = asked.blueprint
+        if blueprint in PRIVATE_BLUEPRINTS or _voice(asked.path) is not None:
+            headers.add("Cache-Control", CACHE_CONTROL)
+            headers.add("Vary", VARY)
+        rule = asked.url_rule
+        seconds = time.perf_counter() - asked.began
+        metrics.count(
+            blueprint or "", rule.rule if rule else "", asked.method, response.status_code, seconds
+        )
+        log.write(asked, response, seconds)
+        return response
+
+    return finish
+
+
+def _voice(path: str) -> Voice | None:
+    """Return who answers errors at a path; None outside of the dialects."""
+    for prefix, on_http_error in VOICES.items():
+        if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
+            return on_http_error
+    return None
+
+
+def _install_last_handlers(app: Flask, logger: FilteringBoundLogger) -> None:
+    """Answer in the words of the dialect that owns the path.
+
+    Registered by class, because a handler for one code would win over a dialect's own; and last,
+    because flask-smorest registers one for the same class.
+    """
+
+    def on_http_error(error: HTTPException) -> Response:
+        voice = _voice(request.path)
+        if voice is not None:
+            return voice(error)
+        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        response = deskera.edge_error(status, HTTPStatus(status).phrase, request.path)
+        response.headers.extend(header for header in error.get_headers() if header[0] == "Allow")
+        return response
+
+    def on_unexpected(error: Exception) -> Response:
+        logger.error("unexpected error", exc_info=error)
+        return on_http_error(InternalServerError())
+
+    app.register_error_handler(HTTPException, on_http_error)
+    app.register_error_handler(Exception, on_unexpected)

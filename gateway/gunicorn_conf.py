@@ -1,0 +1,68 @@
+"""gunicorn's configuration; `crm-gateway serve` names it as `python:gateway.gunicorn_conf`.
+
+It lives in the package, so that it is there wherever the package is installed. The embedded
+servers, where they are used, are leased here for as long as the master runs.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+from gateway import embedded, logs
+from gateway.settings import Settings
+
+SHARED_MEMORY = Path("/dev/shm")
+BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE"})
+BODY_LENGTHS = frozenset({"CONTENT-LENGTH", "TRANSFER-ENCODING"})
+
+
+class ServerLogger(Logger):
+    """gunicorn's messages as JSON lines, without its access log: each request's line is ours."""
+
+    def access(self, *_details: Any) -> None:
+        """Log nothing, and above all format nothing."""
+
+
+_settings, _servers = embedded.equip(Settings.from_env())
+_scratch = tempfile.mkdtemp(
+    prefix="crm-gateway-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
+)
+
+bind = "127.0.0.1:8000"
+workers = _settings.workers or os.cpu_count() or 1
+# One thread answers while the other waits for the database; more only fight over the interpreter.
+worker_class = "gthread"
+threads = _settings.threads
+keepalive = 75  # Longer than a proxy's, so that it is never us who closes under a request.
+graceful_timeout = 30
+limit_request_line = 8190
+worker_tmp_dir = _scratch
+# Several gunicorns of one user would fight over the control socket in the user's home.
+control_socket_disable = True
+logger_class = ServerLogger
+logconfig_dict = logs.server_logging(_settings.log_level)
+# prometheus_client looks at the environment, and when it is first imported.
+raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_scratch}"]
+
+
+def pre_request(_worker: Any, req: Any) -> None:
+    """Close the connection after a request whose body, if it sent one, cannot be told apart.
+
+    Node's http module sends a GET's body unframed: on a connection that is kept it would look
+    like the next request, and an application cannot ask for the connection to be closed.
+    """
+    if req.method in BODILESS_METHODS:
+        names = {name for name, _ in req.headers}
+        if "CONTENT-TYPE" in names and names.isdisjoint(BODY_LENGTHS):
+            req.force_close()
+
+
+def on_exit(_server: Any) -> None:
+    """Give the embedded servers back; the last one out stops them."""
+    shutil.rmtree(_scratch, ignore_errors=True)
+    if _servers is not None:
+        _servers.release()

@@ -1,0 +1,158 @@
+"""The processes and files of embedded servers: whose they are, how they start, how they end.
+
+Servers belong to the caller's account, or under root to `nobody`, because PostgreSQL will not run
+as root. That account is let through the directories above its files, and no further.
+"""
+
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+SERVER_ACCOUNT = "nobody"
+PROC = Path("/proc")  # Not on every system; `ps` is on the others.
+START_SECONDS = 60  # Recovery after a crash takes its time.
+STOP_SECONDS = 30
+POLL_SECONDS = 0.02
+# The server becomes init's child: it outlives its starter, and nobody has to wait for it.
+DETACH = ["/bin/sh", "-c", '"$@" </dev/null >>log 2>&1 & echo $!', "sh"]
+
+
+class EngineError(Exception):
+    """A server could not be started; the message says why or where its log is."""
+
+
+def installed(package: str) -> Path:
+    """Return where a package is, without importing it: only its programs are wanted.
+
+    Raises: EngineError.
+    """
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise EngineError(
+            f"The package {package} is not installed. Set DATABASE_URL and REDIS_URL, or install"
+            " unified-crm-gateway[embedded]."
+        )
+    return Path(spec.origin).parent
+
+
+def owned(directory: Path) -> Path:
+    """Make a directory that belongs to the servers' account alone; return its full path.
+
+    Raises: EngineError.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        directory = directory.resolve()
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(SERVER_ACCOUNT)
+            os.chown(directory, account.pw_uid, account.pw_gid)
+            _let_others_pass(directory)
+    except (OSError, LookupError) as error:
+        raise EngineError(f"{directory} cannot be used: {error}") from error
+    return directory
+
+
+def let_server_read(programs: Path) -> None:
+    """Under root, undo a strict umask that pip may have run under."""
+    if os.geteuid() != 0:
+        return
+    _let_others_pass(programs)
+    if programs.stat().st_mode & stat.S_IROTH:
+        return
+    for path in [programs, *programs.rglob("*")]:
+        mode = path.stat().st_mode
+        path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
+
+
+def _let_others_pass(path: Path) -> None:
+    for parent in path.parents:
+        mode = parent.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            parent.chmod(mode | stat.S_IXOTH)
+
+
+def run(command: list[str], *, directory: Path) -> str:
+    """Run a program in `directory`, as the account that owns it, to its end.
+
+    Returns what it printed. Raises: EngineError.
+    """
+    account: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        owner = directory.stat()
+        account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+    try:
+        finished: subprocess.CompletedProcess[str] = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            umask=0o077,
+            start_new_session=True,
+            check=False,
+            text=True,
+            errors="replace",
+            **account,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EngineError(f"{command[0]} cannot be run: {error}") from error
+    if finished.returncode:
+        raise EngineError(f"{command[0]} failed: {finished.stdout.strip()}")
+    return finished.stdout
+
+
+def start(command: list[str], *, directory: Path, is_answering: Callable[[], bool]) -> bool:
+    """Start a server that logs to `directory`/log.
+
+    Returns whether it answered before it ended or the time was over. Raises: EngineError.
+    """
+    pid = int(run([*DETACH, *command], directory=directory))
+    deadline = time.monotonic() + START_SECONDS
+    while not is_answering():
+        if not _command_line(pid) or time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def living(pid_file: Path, *, mentions: Path) -> int:
+    """Return the process of a pid file, if it lives and its command line says so; otherwise 0.
+
+    The number of a dead server may be some other program's by now.
+    """
+    try:
+        pid = int(pid_file.read_text().split()[0])
+    except (FileNotFoundError, IndexError, ValueError):
+        return 0
+    return pid if str(mentions) in _command_line(pid) else 0
+
+
+def end(pid: int, *, politely: signal.Signals) -> None:
+    """End a process, at last by force; 0 is none."""
+    for number in (politely, signal.SIGKILL) if pid else ():
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline:
+            if not _command_line(pid):
+                return
+            time.sleep(POLL_SECONDS)
+
+
+def _command_line(pid: int) -> str:
+    """Return how a process was called; "" if it is dead, even if nobody has waited for it yet."""
+    if (PROC / "self").exists():
+        try:
+            return os.fsdecode((PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" "))
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    command = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

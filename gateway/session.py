@@ -1,0 +1,36 @@
+"""What a command works with: the settings, and a database that is ready for it."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from core import schema
+from core.database import Database
+from gateway.embedded import equipped
+from gateway.settings import Settings
+
+
+class NotUpgraded(Exception):
+    """The database lacks migrations, and upgrading it is its operator's decision."""
+
+
+@contextmanager
+def connected(given: Settings) -> Iterator[tuple[Settings, Database]]:
+    """Give the settings with every server named, and the database, whatever its state."""
+    with equipped(given) as settings, closing(Database(settings.database_url or "")) as database:
+        yield settings, database
+
+
+@contextmanager
+def ready() -> Iterator[tuple[Settings, Database]]:
+    """Give the environment's settings, and a database that has every migration.
+
+    An embedded database is brought there. Raises: NotUpgraded, SettingsError, EngineError,
+    Unavailable.
+    """
+    given = Settings.from_env()
+    with connected(given) as (settings, database):
+        if not schema.is_current(database):
+            if given.database_url is not None:
+                raise NotUpgraded("the database lacks migrations: run crm-gateway db upgrade")
+            schema.upgrade(database)
+        yield settings, database
