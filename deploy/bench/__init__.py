@@ -1,0 +1,1 @@
+"""The benchmark: `python -m deploy.bench`; its README says how to read it."""

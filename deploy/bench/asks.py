@@ -1,0 +1,77 @@
+"""What the peers are asked: random pages and random ids, each with its tenant's token."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import jwt
+import psycopg
+
+from deploy.bench.dataset import reader_of
+
+SECRET = "a-secret-of-the-bench-and-of-nothing-else"
+AUDIENCE, ISSUER = "https://bench.example", "feathers"
+PAGES = 20
+PAGE_SIZE = 10
+DESKERA_LIST = "/v1/crm/activities?page={page}&pageSize={size}&sortBy=updated_at&sortDir=DESC"
+APEX_LIST = "/activities?organization_id={tenant_id}&$limit=10&$skip={skip}&$sort[updated_at]=-1"
+
+
+class Asks(NamedTuple):
+    """Requests to choose from at random: a path, and the number of its credential in `tokens`."""
+
+    tokens: Sequence[str]
+    paths: Sequence[tuple[int, str]]
+
+
+def token(tenant_id: int) -> str:
+    """Return a JWT of the tenant's reader, good for the service and for each of its peers."""
+    claims = {
+        "sub": str(reader_of(tenant_id)),
+        "organization_id": tenant_id,
+        "scope": "read write",
+        "aud": AUDIENCE,
+        "iss": ISSUER,
+        "exp": datetime.now(UTC) + timedelta(days=1),
+    }
+    return jwt.encode(claims, SECRET, algorithm="HS256")
+
+
+def deskera_pages(tenant_ids: Sequence[int], pages: Iterable[int] = range(1, PAGES + 1)) -> Asks:
+    """Return these pages of every tenant, in Deskera's dialect."""
+    found = [
+        (number, DESKERA_LIST.format(page=page, size=PAGE_SIZE))
+        for number in range(len(tenant_ids))
+        for page in pages
+    ]
+    return Asks([token(tenant_id) for tenant_id in tenant_ids], found)
+
+
+def totals(tenant_ids: Sequence[int]) -> Asks:
+    """Return the smallest question whose answer carries a tenant's total."""
+    path = DESKERA_LIST.format(page=1, size=1)
+    tokens = [token(tenant_id) for tenant_id in tenant_ids]
+    return Asks(tokens, [(number, path) for number in range(len(tokens))])
+
+
+def apex_pages(tenant_ids: Sequence[int], *, fast_join: bool) -> Asks:
+    """Return the first pages of every tenant, in AchieveApex's dialect."""
+    suffix = "&fastJoinForActivityList=true" if fast_join else ""
+    found = [
+        (number, APEX_LIST.format(tenant_id=tenant_id, skip=PAGE_SIZE * page) + suffix)
+        for number, tenant_id in enumerate(tenant_ids)
+        for page in range(PAGES)
+    ]
+    return Asks([token(tenant_id) for tenant_id in tenant_ids], found)
+
+
+def apex_gets(url: str, tenant_ids: Sequence[int]) -> Asks:
+    """Return every record that the readers may see, by id, in AchieveApex's dialect."""
+    numbers = {tenant_id: number for number, tenant_id in enumerate(tenant_ids)}
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT tenant_id, id FROM activities"
+            " WHERE deleted_at IS NULL AND visibility <> 'private' ORDER BY tenant_id, id"
+        ).fetchall()
+    found = [(numbers[tenant_id], f"/activities/{activity_id}") for tenant_id, activity_id in rows]
+    return Asks([token(tenant_id) for tenant_id in tenant_ids], found)

@@ -1,0 +1,52 @@
+"""What is measured, by name; each experiment leaves its numbers with the bench."""
+
+from collections.abc import Callable, Mapping
+
+from deploy.bench import alike, asks, cpu, growth, limits, writes
+from deploy.bench.bench import Bench
+
+OURS = ("uncached", "cached", "no-caches")
+
+
+def page_list(bench: Bench) -> None:
+    """Deskera's list: random pages 1 to 20 of all tenants."""
+    pages = asks.deskera_pages(bench.tenant_ids)
+    alike.check(bench, ("uncached", "cached", "no-caches", "usual"), pages)
+    bench.compare("list", ("uncached", "cached", "no-caches", "usual", "floor"), pages)
+    bench.stop("floor")
+
+
+def get(bench: Bench) -> None:
+    """AchieveApex's get: random ids of all there are."""
+    ids = asks.apex_gets(bench.database(), bench.tenant_ids)
+    alike.check(bench, ("uncached", "usual", "feathers"), ids)
+    bench.compare("get", ("uncached", "usual", "feathers"), ids)
+
+
+def apex_list(bench: Bench) -> None:
+    """AchieveApex's list of 10, plain and with fastJoin."""
+    for row, fast_join in (("plain", False), ("fastjoin", True)):
+        pages = asks.apex_pages(bench.tenant_ids, fast_join=fast_join)
+        alike.check(bench, ("uncached", "feathers"), pages)
+        bench.compare(row, ("uncached", "feathers"), pages)
+
+
+def memory(bench: Bench) -> None:
+    """The resident memory of our workers, after all the above."""
+    for name in OURS[:2]:
+        server = bench.server(name)
+        if server is not None:
+            bench.keep(f"memory.{name}", {"mib": server.worker_bytes() / 2**20})
+
+
+EXPERIMENTS: Mapping[str, Callable[[Bench], None]] = {
+    "list": page_list,
+    "get": get,
+    "apex": apex_list,
+    "writes": writes.measure,
+    "memory": memory,
+    "cpu": cpu.measure,
+    "limits": limits.measure,
+    "growth": growth.measure,
+}
+"""In this order: writes make the data differ from the peers', growth takes the machine's memory."""

@@ -1,0 +1,155 @@
+"""What must be reached, and the table that says whether it was."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+Numbers = Mapping[str, float]
+
+
+class Requirement(NamedTuple):
+    """One ratio that is asked for: `over` / `under`, or `over` alone, against a bound."""
+
+    work: str
+    measure: str
+    over: str
+    under: str | None
+    bound: float
+    at_least: bool = True
+
+    def value(self, numbers: Numbers) -> float | None:
+        """Return what was measured, or None if it was not."""
+        over = numbers.get(self.over)
+        under = 1.0 if self.under is None else numbers.get(self.under)
+        return None if over is None or not under else over / under
+
+    def is_reached(self, value: float) -> bool:
+        """Return whether a value is on the right side of the bound."""
+        return value >= self.bound if self.at_least else value <= self.bound
+
+
+def _at_most(work: str, measure: str, over: str, under: str | None, bound: float) -> Requirement:
+    return Requirement(work, measure, over, under, bound, at_least=False)
+
+
+PAGE = "Deskera page of 10"
+REQUIREMENTS = (
+    Requirement(
+        f"{PAGE}, answers uncached", "x usual stack", "list.uncached.rps", "list.usual.rps", 12
+    ),
+    Requirement("", "of the floor", "list.uncached.rps", "list.floor.rps", 0.2),
+    Requirement(
+        f"{PAGE}, answers cached", "x usual stack", "list.cached.rps", "list.usual.rps", 30
+    ),
+    Requirement("", "of the floor", "list.cached.rps", "list.floor.rps", 0.5),
+    Requirement(
+        f"{PAGE}, all caches off", "x usual stack", "list.no-caches.rps", "list.usual.rps", 2.5
+    ),
+    Requirement(
+        "AchieveApex get, expanded", "x usual stack", "get.uncached.rps", "get.usual.rps", 7
+    ),
+    Requirement("", "x FeathersJS", "get.uncached.rps", "get.feathers.rps", 1.25),
+    Requirement(
+        "AchieveApex list of 10", "x FeathersJS", "plain.uncached.rps", "plain.feathers.rps", 3
+    ),
+    Requirement(
+        "  with fastJoin", "x FeathersJS", "fastjoin.uncached.rps", "fastjoin.feathers.rps", 4
+    ),
+    Requirement(
+        "20 writes/s per tenant",
+        "cached x uncached",
+        "writes.cached.rps",
+        "writes.uncached.rps",
+        0.95,
+    ),
+    _at_most("", "wrong answers, cached", "writes.cached.wrong", None, 0),
+    _at_most("", "wrong answers, uncached", "writes.uncached.wrong", None, 0),
+    _at_most(
+        "One tenant, a hundred times larger",
+        "first page, x slower",
+        "growth-page.small.rps",
+        "growth-page.large.rps",
+        1.3,
+    ),
+    _at_most("", "get, x slower", "growth-get.small.rps", "growth-get.large.rps", 1.3),
+    _at_most("", "total, x slower", "growth-total.small.rps", "growth-total.large.rps", 1.3),
+    _at_most("", "page at 90 %, of OFFSET's", "deep.page_ms", "deep.plain_offset_ms", 0.15),
+    _at_most(
+        "p99 at 16 connections",
+        "page, of usual's",
+        "list.uncached.p99_ms",
+        "list.usual.p99_ms",
+        0.15,
+    ),
+    _at_most("", "page cached, of usual's", "list.cached.p99_ms", "list.usual.p99_ms", 0.06),
+    _at_most("", "get, of FeathersJS's", "get.uncached.p99_ms", "get.feathers.p99_ms", 1.1),
+    _at_most("", "page, x its p50", "list.uncached.p99_ms", "list.uncached.p50_ms", 4),
+    _at_most("", "page cached, x its p50", "list.cached.p99_ms", "list.cached.p50_ms", 4),
+    _at_most("", "get, x its p50", "get.uncached.p99_ms", "get.uncached.p50_ms", 4),
+    _at_most("CPU in process, a page", "of usual's", "cpu.uncached.us", "cpu.usual.us", 0.05),
+    _at_most("", "cached, of usual's", "cpu.cached.us", "cpu.usual.us", 0.02),
+    _at_most("Memory of a worker", "MiB", "memory.uncached.mib", None, 150),
+    _at_most("", "cached, MiB", "memory.cached.mib", None, 150),
+)
+
+
+def rows(numbers: Numbers) -> list[dict[str, object]]:
+    """Return every requirement with what was measured, for JSON; None where nothing was."""
+    found: list[dict[str, object]] = []
+    work = ""
+    for requirement in REQUIREMENTS:
+        work = requirement.work or work
+        value = requirement.value(numbers)
+        found.append(
+            {
+                "work": work.strip(),
+                "measure": requirement.measure,
+                "value": value,
+                "required": requirement.bound,
+                "at_least": requirement.at_least,
+                "reached": None if value is None else requirement.is_reached(value),
+            }
+        )
+    return found
+
+
+def ratios(numbers: Numbers) -> str:
+    """Return the table of requirements as text."""
+    lines = [("work", "measure", "measured", "required", "")]
+    for requirement in REQUIREMENTS:
+        value = requirement.value(numbers)
+        sign = ">=" if requirement.at_least else "<="
+        verdict = "not measured"
+        if value is not None:
+            verdict = "reached" if requirement.is_reached(value) else "MISSED"
+        shown = "-" if value is None else f"{value:.3g}" if value < 100 else f"{value:.0f}"
+        line = (requirement.work, requirement.measure, shown, f"{sign} {requirement.bound:g}")
+        lines.append((*line, verdict))
+    return _aligned(lines)
+
+
+def loads(numbers: Numbers) -> str:
+    """Return the loads behind the ratios as text: one line a row and server."""
+    lines = [("load", "rps", "p50 ms", "p99 ms", "cpu us", "client", "errors")]
+    for key in numbers:
+        name, _, measure = key.rpartition(".")
+        if measure == "rps":
+            line = [f"{numbers[f'{name}.{column}']:.1f}" for column in ("rps", "p50_ms", "p99_ms")]
+            line.append(f"{numbers[f'{name}.cpu_us']:.0f}")
+            line.append(f"{numbers[f'{name}.client_share']:.2f}")
+            lines.append((name, *line, f"{numbers[f'{name}.errors']:.0f}"))
+    return _aligned(lines)
+
+
+def others(numbers: Numbers) -> str:
+    """Return what is neither a load nor in it."""
+    loaded = {key.rpartition(".")[0] for key in numbers if key.endswith(".rps")}
+    kept = [key for key in numbers if key.rpartition(".")[0] not in loaded]
+    return _aligned([("number", "value"), *((key, f"{numbers[key]:,.1f}") for key in kept)])
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,6 @@
+"""gunicorn --config deploy/gunicorn.conf.py gateway.wsgi:application
+
+The configuration itself is in the package, so that an installed `crm-gateway serve` finds it.
+"""
+
+from gateway.gunicorn_conf import *

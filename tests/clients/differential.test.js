@@ -1,0 +1,161 @@
+// The same generated queries against the gateway and against stock Feathers services on the same
+// rows in the same PostgreSQL: same pages to the letter, same refusals.
+//
+// CLIENTS_CONFIG's `seed` and `runs` repeat a run; a failure prints the smallest query.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+
+import { filterQuery } from '@feathersjs/adapter-commons'
+import { feathers } from '@feathersjs/feathers'
+import rest from '@feathersjs/rest-client'
+import fc from 'fast-check'
+
+import { activities, config, CREDENTIALS, disconnect, getWithBody } from './connections.js'
+import { DEVIATIONS, expected, MEMBERSHIP } from './deviations.js'
+import { unknownOperators, untypable, validQueries } from './queries.js'
+import { makeRows } from './rows.js'
+import { startStock } from './stock.js'
+
+const organization = config.organizations.differential
+const headers = CREDENTIALS['x-api-key'](organization)
+const rows = makeRows(organization.id, config.seed)
+const gateway = activities('fetch', headers)
+const SHARES = { overUrl: 0.3, inBody: 0.3, typed: 0.2, unknownOperators: 0.1, untypable: 0.1 }
+
+let stock
+let plain
+let stockClient
+const asked = { queries: 0, pages: 0, refusals: 0, nonEmpty: 0 }
+
+before(async () => {
+  stock = await startStock(config.postgres, rows)
+  plain = stock.app.service('plain')
+  stockClient = feathers().configure(rest(stock.url).fetch(fetch))
+})
+after(async () => {
+  disconnect()
+  await stock?.stop()
+  console.log(`differential: ${JSON.stringify(asked)}, seed ${config.seed}`)
+})
+
+/** Ask `property` of as many queries as this share of the runs; report the smallest failure. */
+async function compare(share, arbitrary, property) {
+  const numRuns = Math.ceil(config.runs * SHARES[share])
+  const check = fc.asyncProperty(arbitrary, async (query) => {
+    asked.queries += 1
+    await property(query)
+  })
+  await fc.assert(check, { seed: config.seed, numRuns, endOnFailure: false })
+}
+
+const overUrl = (query) => outcome(gateway.find({ query }))
+const inBody = async (query) => {
+  const { status, body } = await getWithBody('/activities', { query }, headers)
+  return status === 200 ? { page: body } : { error: body }
+}
+
+async function outcome(promise) {
+  try {
+    return { page: JSON.parse(JSON.stringify(await promise)) }
+  } catch (error) {
+    const { name, code, message, className, data } = error
+    return { error: { name, message, code, className, ...(data === undefined ? {} : { data }) } }
+  }
+}
+
+/** Read a query as every Feathers adapter does; the SQL adapter itself leaves out `$and`. */
+async function asFeathersReads(query) {
+  return filterQuery(structuredClone(query), { operators: ['$like', '$notlike', '$ilike'] })
+}
+
+function assertSamePage(ours, theirs) {
+  assert.ok(theirs.page, `stock refused: ${JSON.stringify(theirs.error)}`)
+  assert.ok(ours.page, `the gateway refused: ${JSON.stringify(ours.error)}`)
+  asked.pages += 1
+  asked.nonEmpty += ours.page.data.length > 0
+  const brief = ({ page: { data, ...rest } }) => ({ ...rest, ids: data.map(({ id }) => id) })
+  assert.deepEqual(brief(ours), brief(theirs))
+  // As text, so that the order of keys counts too.
+  assert.equal(JSON.stringify(ours.page), JSON.stringify(theirs.page))
+}
+
+describe('pages', () => {
+  const url = { hasNulls: false, isDeep: true, hasEmpty: false }
+  const body = { hasNulls: true, isDeep: true, hasEmpty: true }
+  const flat = { hasNulls: false, isDeep: false, hasEmpty: false }
+
+  it('has the same rows on both sides', async () => {
+    const query = { $sort: { id: 1 }, $limit: 100, $skip: 100 }
+    assertSamePage(await overUrl(query), await outcome(plain.find({ query })))
+  })
+  it('are those of the SQL adapter, asked over the URL', { timeout: 120_000 }, () =>
+    compare('overUrl', validQueries(rows, url), async (query) => {
+      const theirs = await outcome(plain.find({ query: expected(query) }))
+      assertSamePage(await overUrl(query), theirs)
+    }))
+  it('are those of the SQL adapter, asked in the body', { timeout: 120_000 }, () =>
+    compare('inBody', validQueries(rows, body), async (query) => {
+      const theirs = await outcome(plain.find({ query: expected(query) }))
+      assertSamePage(await inBody(query), theirs)
+    }))
+  it('are those of a typed service behind its own URL', { timeout: 120_000 }, () =>
+    compare('typed', validQueries(rows, flat), async (query) => {
+      const theirs = await askStock({ via: 'url', query: expected(query, { isTyped: true }) })
+      assertSamePage(await overUrl(query), theirs)
+    }))
+})
+
+describe('refusals', () => {
+  it('of unknown operators are those of Feathers, word for word', { timeout: 60_000 }, () =>
+    compare('unknownOperators', unknownOperators, async (query) => {
+      const theirs = await outcome(asFeathersReads(query))
+      assert.deepEqual(await overUrl(query), theirs)
+      assert.deepEqual(await inBody(query), theirs)
+      asked.refusals += 1
+    }))
+  it('of wrong values, names and shapes are those of the schema package', { timeout: 60_000 }, () =>
+    compare('untypable', untypable, async (query) => {
+      const theirs = await askStock({ via: 'url', query })
+      const ours = await overUrl(query)
+      assert.ok(theirs.error, `stock took it: ${JSON.stringify(theirs.page?.total)}`)
+      assert.ok(ours.error, `the gateway took it: ${JSON.stringify(ours.page?.total)}`)
+      const essence = ({ error: { name, code, className } }) => ({ name, code, className })
+      assert.deepEqual(essence(ours), essence(theirs))
+      asked.refusals += 1
+    }))
+})
+
+describe('deviations, each documented', () => {
+  for (const deviation of DEVIATIONS) {
+    const { title, ledger, evidence, via, query, ours, theirs } = deviation
+    it(`${title} [${ledger}, ${evidence}]`, async () => {
+      const answer = await (via === 'body' ? inBody : overUrl)(query)
+      assert.deepEqual(brief(answer), resolved(ours), 'the gateway')
+      if (theirs === undefined) return
+      assert.deepEqual(brief(await askStock(deviation)), resolved(theirs), 'stock')
+    })
+  }
+
+  it('many-valued keys are filtered by membership [SPEC 4, inferred]', async () => {
+    const service = activities('fetch', CREDENTIALS['x-api-key'](config.organizations.several))
+    for (const [query, total] of MEMBERSHIP) {
+      assert.equal((await service.find({ query })).total, total, JSON.stringify(query))
+    }
+  })
+  it('a bulk patch answers an object, stock refuses it [L8, from_vendor_doc]', async () => {
+    const ids = [1, 2]
+    const done = rows[0].done
+    assert.deepEqual(await gateway.patch(null, { ids: [1], done }), { updated: 1, ids: [1] })
+    await assert.rejects(() => plain.patch(null, { ids, done }), { code: 405 })
+  })
+})
+
+const brief = ({ page, error }) => (error ? { code: error.code } : page.total)
+const resolved = (value) => (typeof value === 'function' ? value(rows) : value)
+
+async function askStock({ via, query, stock: name = 'typed' }) {
+  if (via === 'url') return outcome(stockClient.service(name).find({ query }))
+  const { body } = await getWithBody(`/${name}`, { query }, {}, stock.url)
+  return { page: body }
+}
