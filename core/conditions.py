@@ -2,9 +2,11 @@
 
 Dialects translate their query languages into these; `repository` turns them into one SQL
 predicate. Fields are names of `model.Activity`, or `EFFECTIVE_DURATION`. Every value is hashable,
-so that a parsed query and its compiled SQL can be remembered.
+so that a parsed query and its compiled SQL can be remembered; conditions are no tuples, because
+"all of" and "any of" the same parts must not be equal.
 """
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 EFFECTIVE_DURATION = "effective_duration"
@@ -13,7 +15,8 @@ EFFECTIVE_DURATION = "effective_duration"
 LIST_FIELDS = frozenset({"assignee_ids", "contact_ids", "company_ids"})
 
 
-class Compare(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Compare:
     """A column against one value that is not null; a null column makes it unknown, as in SQL.
 
     `operator` is one of "=", "<>", "<", "<=", ">", ">=".
@@ -24,14 +27,16 @@ class Compare(NamedTuple):
     value: Any
 
 
-class OneOf(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class OneOf:
     """A column equal to one of `values` (none of them null). No values: matches nothing."""
 
     field: str
     values: tuple[Any, ...]
 
 
-class Like(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Like:
     """A text column against an SQL pattern with `%` and `_`."""
 
     field: str
@@ -39,26 +44,30 @@ class Like(NamedTuple):
     ignore_case: bool = False
 
 
-class ContainsText(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ContainsText:
     """The subject holds `text`, whatever the case; nothing in `text` is a wildcard."""
 
     text: str
 
 
-class IsNull(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class IsNull:
     """A column, or the whole list of a list field, is not set."""
 
     field: str
 
 
-class HasMember(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class HasMember:
     """A list field holds at least one of `values`; unknown (as null is) on an empty list."""
 
     field: str
     values: tuple[int, ...]
 
 
-class MemberCompare(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MemberCompare:
     """Some element of a list field stands in this relation ("<", "<=", ">", ">=") to `value`."""
 
     field: str
@@ -66,19 +75,22 @@ class MemberCompare(NamedTuple):
     value: int
 
 
-class Not(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Not:
     """SQL's three-valued negation: what is unknown stays unknown and does not match."""
 
     part: "Condition"
 
 
-class AllOf(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AllOf:
     """Every part holds; no parts: everything matches."""
 
     parts: "tuple[Condition, ...]"
 
 
-class AnyOf(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AnyOf:
     """At least one part holds; no parts: nothing matches."""
 
     parts: "tuple[Condition, ...]"

@@ -63,7 +63,7 @@ class DirectoryEntries:
 
         Of two lines with one id the later counts.
         """
-        allowed = tenants_for(principal, SCOPE, tenant_id)
+        tenants_for(principal, SCOPE, tenant_id)
         wanted: dict[int, dict[EntityRef, dict[str, Any]]] = defaultdict(dict)
         problems: list[tuple[str, str]] = []
         count = 0
@@ -71,11 +71,10 @@ class DirectoryEntries:
             if not line.strip():
                 continue
             try:
-                record = _read_entity(line, allowed)
+                record = _read_entity(principal, line, tenant_id)
             except InvalidEntity as error:
                 problems += [(f"line {number}: {name}", why) for name, why in error.problems]
                 continue
-            tenants_for(principal, SCOPE, record.tenant_id)
             wanted[record.tenant_id][EntityRef(record.kind, record.id)] = record.fields
             count += 1
         if problems:
@@ -126,8 +125,17 @@ def _complete(
     return complete
 
 
-def _read_entity(line: bytes, allowed: Sequence[int]) -> Record:
+def _read_entity(principal: Principal, line: bytes, tenant_id: int | None) -> Record:
+    """Return the entity of a line, in the tenant that it or else the URL names.
+
+    Raises: InvalidEntity, ForeignTenant.
+    """
     payload = records.parse(line)
     if payload.get("kind") not in ENTITY_KINDS:
         raise InvalidEntity("kind", f"must be one of {', '.join(ENTITY_KINDS)}")
-    return records.read(payload, tenant_id=allowed[0] if len(allowed) == 1 else None)
+    only = principal.tenant_ids[0] if len(principal.tenant_ids) == 1 else None
+    record = records.read(payload, tenant_id=tenant_id or only)
+    tenants_for(principal, SCOPE, record.tenant_id)
+    if tenant_id not in (None, record.tenant_id):
+        raise InvalidEntity("tenant_id", f"must be {tenant_id}, as in the URL")
+    return record

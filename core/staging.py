@@ -56,6 +56,8 @@ _ENTITY_TENANTS = text("SELECT DISTINCT tenant_id FROM incoming_entities ORDER B
 _ENTITIES = text(
     "SELECT kind, id, fields FROM incoming_entities WHERE tenant_id = :tenant_id ORDER BY 1, 2"
 )
+# Two imports of one tenant would both count a row as new that both bring.
+_TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('import', :tenant_id))")
 _COUNTS = """
     SELECT count(*) FILTER (WHERE visibility <> 'private'),
         count(*) FILTER (WHERE visibility = 'private')
@@ -141,8 +143,15 @@ class Staging:
         """Return the tenants that have activities here, each with its largest id."""
         return {row[0]: row[1] for row in self._connection.execute(_LAST_IDS)}
 
+    def take_turn(self, tenant_id: int) -> None:
+        """Wait until no other import is merging activities of this tenant."""
+        self._connection.execute(_TAKE_TURN, {"tenant_id": tenant_id})
+
     def merge_activities(self, tenant_id: int, *, now: datetime) -> Merged:
-        """Write a tenant's activities where they differ from what is stored; versions move."""
+        """Write a tenant's activities where they differ from what is stored; versions move.
+
+        Call `take_turn` before, and have the ids reserved.
+        """
         parameters = {"tenant_id": tenant_id, "now": now}
         connection = self._connection
         shared, private = connection.execute(_COUNT_STORED, parameters).one()

@@ -15,6 +15,7 @@ from core.model import Activity
 EARLIEST_DATE = date(1, 1, 3)  # Two days of room, so that no zone's offset leaves the calendar.
 LATEST_DATE = date(9999, 12, 29)
 MIDNIGHT = time()
+MINUTE = timedelta(minutes=1)
 ENDS = ("start", "end")
 
 
@@ -57,7 +58,7 @@ def span_minutes(activity: Activity) -> int | None:
         return None
     if activity.start_at is None or activity.end_at is None:
         return None
-    return max(0, (activity.end_at - activity.start_at) // timedelta(minutes=1))
+    return max(0, (activity.end_at - activity.start_at) // MINUTE)
 
 
 def effective_duration(activity: Activity) -> int | None:

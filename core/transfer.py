@@ -145,6 +145,8 @@ def _merge(database: Database, connection: Connection, intake: _Intake, *, keep_
     Locks are taken in the order that other writers take them, the widest last.
     """
     staging = intake.staging
+    for tenant_id in staging.last_activity_ids():
+        staging.take_turn(tenant_id)
     staging.settle(keep_known=keep_known)
     last_ids = staging.last_activity_ids()
     # In a transaction of its own: whoever is creating an activity now is waited for, and whoever

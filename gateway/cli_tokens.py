@@ -11,7 +11,7 @@ from core.credentials import DEFAULT_SCOPES, SCOPES, Credential, Credentials, ch
 from core.model import MAX_ID
 from core.values import Refused
 from gateway.embedded import equipped
-from gateway.session import ready
+from gateway.session import ready, without_redis
 from gateway.settings import Settings
 from gateway.signing import sign
 from gateway.tokens import Claims
@@ -80,7 +80,7 @@ def create_jwt(tenant_ids: tuple[int, ...], user_id: int, scopes: str, ttl: int)
     """Print a signed JWT."""
     expires_at = datetime.now(UTC) + timedelta(seconds=ttl)
     chosen = frozenset(checked_scopes(_words(scopes)))
-    with equipped(Settings.from_env()) as settings:
+    with equipped(without_redis(Settings.from_env())) as settings:
         click.echo(sign(settings, Claims(user_id, tenant_ids, chosen, expires_at)))
 
 

@@ -2,21 +2,30 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 from core import schema
 from core.database import Database
 from gateway.embedded import equipped
-from gateway.settings import Settings
+from gateway.settings import NO_REDIS, Settings
 
 
 class NotUpgraded(Exception):
     """The database lacks migrations, and upgrading it is its operator's decision."""
 
 
+def without_redis(given: Settings) -> Settings:
+    """Return settings that start no Redis: no command but `serve` has a use for one."""
+    return replace(given, redis_url=given.redis_url or NO_REDIS)
+
+
 @contextmanager
 def connected(given: Settings) -> Iterator[tuple[Settings, Database]]:
-    """Give the settings with every server named, and the database, whatever its state."""
-    with equipped(given) as settings, closing(Database(settings.database_url or "")) as database:
+    """Give the settings with the database named, and the database, whatever its state."""
+    with (
+        equipped(without_redis(given)) as settings,
+        closing(Database(settings.database_url or "")) as database,
+    ):
         yield settings, database
 
 

@@ -222,7 +222,7 @@ class Settings:
         "GATEWAY_ANSWER_CACHE_BYTES",
         _whole_number(0, 2**40),
         "Bytes of whole answers kept in the memory of each worker; 0: none",
-        default=0,
+        default=2**25,
     )
     workers: int | None = _variable(
         "GATEWAY_WORKERS", _whole_number(1, 1024), "Worker processes; unset: one for each core"

@@ -79,7 +79,7 @@ ACHIEVEAPEX_DETAILS = {
 Bodies = Callable[[Activity, Tenant, Sequence[str]], st.SearchStrategy[wire.Body]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dialect:
     """One dialect: how it shows and writes, what is written to it, and what its keys stand for."""
 
@@ -88,10 +88,15 @@ class Dialect:
     write: Callable[[Activity, Any, Tenant], Activity]
     expect: Callable[[Record, Document, Zones], Record]
     bodies: Bodies
+    respelt: Callable[[str, Any, Activity], st.SearchStrategy[Any]]
     some_keys: st.SearchStrategy[list[str]]
     ignored: wire.Body
     touches: dict[str, frozenset[str]]
     details: dict[str, str]
+
+    def __repr__(self) -> str:
+        """Return its name; the rest would hide what matters in a report."""
+        return self.name
 
     def apply(self, activity: Activity, body: Any, tenant: Tenant) -> Activity | None:
         """Return the activity after a write; None if the write is refused."""
@@ -126,6 +131,7 @@ DIALECTS = (
         write=deskera.apply,
         expect=deskera_write,
         bodies=wire.deskera_bodies,
+        respelt=wire.respelt_deskera,
         some_keys=wire.deskera_keys,
         ignored=wire.DESKERA_IGNORED,
         touches=DESKERA,
@@ -137,6 +143,7 @@ DIALECTS = (
         write=achieveapex.apply,
         expect=achieveapex_write,
         bodies=wire.achieveapex_bodies,
+        respelt=wire.respelt_achieveapex,
         some_keys=wire.achieveapex_keys,
         ignored=wire.ACHIEVEAPEX_IGNORED,
         touches=ACHIEVEAPEX,

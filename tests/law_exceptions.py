@@ -78,7 +78,7 @@ def _excused_in_deskera(before: Activity, after: Activity, body: Body, sent: set
     if {"start", "duration"} <= sent and "end" not in sent:
         found.add("end")  # "with start alone it sets end", and E for "alone"
     for end in ("start", "end"):
-        is_whole_day = getattr(before, f"{end}_time") is None
+        is_whole_day = _clock(before, end) is None
         if is_whole_day and end not in sent and "user_timezone" in sent:
             found.add(end)  # "A change of `user_timezone` alone keeps the dates of untimed ones"
     return found
@@ -117,12 +117,12 @@ def blurred(
     if "notes" in once:
         found.add("notes")  # "Where text happens to be its own base64, the echo rule wins."
     if once & {"start", "end", "duration", *CLOCKS}:
-        found |= _blurred_times(dialect, results, once)
+        found |= _blurred_times(dialect, results, body, once)
     return found
 
 
 def _blurred_times(
-    dialect: Dialect, results: tuple[Activity, Activity], once: set[str]
+    dialect: Dialect, results: tuple[Activity, Activity], body: Body, once: set[str]
 ) -> set[str]:
     direct, twice = results
     ends = ("start_at", "end_at", "start_time", "end_time")
@@ -132,6 +132,19 @@ def _blurred_times(
         # (whole days in Deskera; microseconds and second instants in AchieveApex) survives an
         # echo only, and the span follows it.
         found.add("duration")
-    if dialect.name == "deskera" and once & {"duration", "end"}:
-        found.add("end")  # E: whether a duration beside start moves the end depends on both.
+    if dialect.name == "deskera" and "duration" in body:
+        found.add("duration")  # E: beside which ends a duration stands depends on what is shown.
+        if "start" in body and once & {"duration", "end"}:
+            found.add("end")  # "with start alone it sets end", and E for "alone".
+    if "user_timezone" in body:
+        # E: a whole day whose midnight is sent back beside a new zone stays that day.
+        days = {
+            end for end in ("start", "end") if None in (_clock(direct, end), _clock(twice, end))
+        }
+        found |= once & days
     return found
+
+
+def _clock(activity: Activity, end: str) -> time | None:
+    clock: time | None = getattr(activity, f"{end}_time")
+    return clock

@@ -19,6 +19,7 @@ INSTALL_SECONDS = 240
 SEED_SECONDS = 30
 OLDEST_NODE = 18
 CLOSING = re.compile(r"^\S* ?(tests|pass|fail|cancelled|skipped|todo) (\d+)$", re.MULTILINE)
+ASKED = re.compile(r"^asked: (\{.*\})$", re.MULTILINE)
 NO_NETWORK = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|E404")
 USER = 45  # Of the vendor's samples.
 # One organization for each suite that wants it empty; the numbers mean nothing.
@@ -33,18 +34,20 @@ ORGANIZATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a suite's run said: its whole output, and the counts of its closing lines."""
+    """What a suite's run said: its whole output, the counts of its closing lines, its own counts."""
 
     output: str
     counts: dict[str, int]
+    asked: dict[str, int]
 
     @property
     def closing(self) -> str:
         """The suite's own closing lines, on one."""
-        return ", ".join(f"{name} {count}" for name, count in self.counts.items())
+        counts = ", ".join(f"{name} {count}" for name, count in self.counts.items())
+        return f"{counts}, asked {self.asked}" if self.asked else counts
 
 
-def installed(cache: Path) -> Path:
+def installed(cache: Path | None) -> Path:
     """Return a folder with the suites and everything that their lock file names.
 
     It is installed once for each lock file and kept in `cache`. Skips the test, with the reason,
@@ -56,6 +59,8 @@ def installed(cache: Path) -> Path:
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
     if int(version.stdout.lstrip("v").partition(".")[0]) < OLDEST_NODE:
         pytest.skip(f"Node.js {OLDEST_NODE} or newer is needed, not {version.stdout.strip()}")
+    if cache is None:
+        pytest.skip("pytest's cache is off: there is no folder to keep the clients in")
     lock = (SOURCES / "package-lock.json").read_bytes()
     folder = cache / f"node_clients_{hashlib.sha256(lock).hexdigest()[:16]}"
     if not (folder / "node_modules").is_dir():
@@ -109,7 +114,9 @@ def run_suite(folder: Path, name: str, config: dict[str, Any], *, seconds: float
     words = ["node", "--test", "--test-reporter=spec", f"{name}.test.js"]
     environ = {"CLIENTS_CONFIG": json.dumps(config), "NO_COLOR": "1", "NODE_OPTIONS": ""}
     output, code = _bounded(words, folder=folder, seconds=seconds, environ=environ)
-    report = Report(output, {word: int(count) for word, count in CLOSING.findall(output)})
+    counts = {word: int(count) for word, count in CLOSING.findall(output)}
+    asked = ASKED.search(output)
+    report = Report(output, counts, json.loads(asked[1]) if asked else {})
     assert code == 0, f"{name}: {report.closing or 'no closing line'}\n{output[-20_000:]}"
     return report
 

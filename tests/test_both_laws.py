@@ -7,19 +7,21 @@ makes the exception.
 import orjson
 import pytest
 from dialects import BY_NAME, DIALECTS, TIMES, Dialect, changed, other
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from law_exceptions import blurred, excused, may_differ_in_acceptance, normalised
 from oracle import Zones, achieveapex_view, deskera_view
 from oracle_writes import instant_of
 from strategies import BLANK, records, tenants
-from wire_bodies import Body, json_of, respelt
+from wire_bodies import Body, json_of
 
 from adapters.achieveapex import translate as achieveapex
 from adapters.deskera import translate as deskera
 from core.model import Activity, Tenant
 
 Case = tuple[Activity, Tenant, Body]
+# Five times the profile's examples: 500 in the normal run, 25,000 with HYPOTHESIS_PROFILE=long.
+thoroughly = settings(max_examples=5 * settings().max_examples)
 both = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 DESKERA, ACHIEVEAPEX = BY_NAME["deskera"], BY_NAME["achieveapex"]
 
@@ -43,6 +45,7 @@ def accepted(activity: Activity | None) -> Activity:
 
 
 @both
+@thoroughly
 @given(record=records())
 def test_echo_of_document_changes_nothing(
     dialect: Dialect, record: tuple[Activity, Tenant]
@@ -52,6 +55,7 @@ def test_echo_of_document_changes_nothing(
 
 
 @both
+@thoroughly
 @given(data=st.data())
 def test_echo_of_any_keys_changes_nothing(dialect: Dialect, data: st.DataObject) -> None:
     activity, tenant = data.draw(records())
@@ -62,16 +66,18 @@ def test_echo_of_any_keys_changes_nothing(dialect: Dialect, data: st.DataObject)
 
 
 @both
+@thoroughly
 @given(data=st.data())
 def test_echo_in_other_words_changes_nothing(dialect: Dialect, data: st.DataObject) -> None:
     activity, tenant = data.draw(records())
     shown = dialect.document(activity, tenant)
     keys = data.draw(st.sets(st.sampled_from(sorted(dialect.touches))))
-    body = {key: data.draw(respelt(key, shown[key], activity)) for key in keys}
+    body = {key: data.draw(dialect.respelt(key, shown[key], activity)) for key in keys}
     assert dialect.apply(activity, body, tenant) == activity
 
 
 @both
+@thoroughly
 @given(data=st.data())
 def test_ignored_keys_do_nothing(dialect: Dialect, data: st.DataObject) -> None:
     activity, tenant, body = data.draw(writes(dialect))
@@ -84,6 +90,7 @@ def test_ignored_keys_do_nothing(dialect: Dialect, data: st.DataObject) -> None:
 
 
 @both
+@thoroughly
 @given(data=st.data())
 def test_what_was_written_is_read_back(dialect: Dialect, data: st.DataObject) -> None:
     activity, tenant, body = data.draw(writes(dialect))
@@ -98,6 +105,7 @@ def test_what_was_written_is_read_back(dialect: Dialect, data: st.DataObject) ->
 
 
 @both
+@thoroughly
 @given(data=st.data())
 def test_second_write_wins(dialect: Dialect, data: st.DataObject) -> None:
     activity, tenant, second = data.draw(writes(dialect))
@@ -118,6 +126,7 @@ def test_second_write_wins(dialect: Dialect, data: st.DataObject) -> None:
 
 
 @both
+@thoroughly
 @given(data=st.data())
 def test_write_touches_what_it_names(dialect: Dialect, data: st.DataObject) -> None:
     activity, tenant, body = data.draw(writes(dialect))
@@ -126,6 +135,7 @@ def test_write_touches_what_it_names(dialect: Dialect, data: st.DataObject) -> N
 
 
 @both
+@thoroughly
 @given(data=st.data())
 def test_other_dialect_sees_nothing_else(dialect: Dialect, data: st.DataObject) -> None:
     activity, tenant, body = data.draw(writes(dialect))
@@ -137,6 +147,7 @@ def test_other_dialect_sees_nothing_else(dialect: Dialect, data: st.DataObject) 
     )
 
 
+@thoroughly
 @given(data=st.data())
 def test_achieveapex_keeps_rest_of_lists(data: st.DataObject) -> None:
     activity, tenant, body = data.draw(writes(ACHIEVEAPEX))
@@ -154,6 +165,7 @@ def test_achieveapex_keeps_rest_of_lists(data: st.DataObject) -> None:
             assert new == ([] if key in body else old)
 
 
+@thoroughly
 @given(data=st.data())
 def test_achieveapex_keeps_half_of_end(data: st.DataObject) -> None:
     activity, tenant, body = data.draw(writes(ACHIEVEAPEX))
@@ -163,6 +175,7 @@ def test_achieveapex_keeps_half_of_end(data: st.DataObject) -> None:
         assert name in body or getattr(after, name) == getattr(activity, name)
 
 
+@thoroughly
 @given(record=records(), data=st.data())
 def test_zone_change_keeps_instants_and_days(
     record: tuple[Activity, Tenant], data: st.DataObject
@@ -178,6 +191,7 @@ def test_zone_change_keeps_instants_and_days(
         assert (getattr(after, f"{end}_time") is None) == (clock is None)
 
 
+@thoroughly
 @given(data=st.data())
 def test_wall_clock_is_what_deskera_writes(data: st.DataObject) -> None:
     activity, tenant, body = data.draw(writes(DESKERA))
@@ -194,6 +208,7 @@ def test_wall_clock_is_what_deskera_writes(data: st.DataObject) -> None:
 # Both dialects at once.
 
 
+@thoroughly
 @given(data=st.data())
 def test_writes_of_different_fields_commute(data: st.DataObject) -> None:
     activity, tenant = data.draw(records())
@@ -209,6 +224,7 @@ def test_writes_of_different_fields_commute(data: st.DataObject) -> None:
 
 
 @both
+@thoroughly
 @given(data=st.data())
 def test_rules_worked_out_twice_agree(dialect: Dialect, data: st.DataObject) -> None:
     activity, tenant, body = data.draw(writes(dialect))
@@ -225,6 +241,7 @@ def comparable(record: Body) -> Body:
     return record | {"location_geocoded": place and orjson.loads(place)}
 
 
+@thoroughly
 @given(record=records())
 def test_views_worked_out_twice_agree(record: tuple[Activity, Tenant]) -> None:
     activity, tenant = record
@@ -234,6 +251,7 @@ def test_views_worked_out_twice_agree(record: tuple[Activity, Tenant]) -> None:
     assert json_of(achieveapex.show(activity, {}, tenant)) == achieveapex_view(row)
 
 
+@thoroughly
 @given(data=st.data())
 def test_histories_through_both_dialects_agree(data: st.DataObject) -> None:
     tenant = data.draw(tenants)

@@ -153,7 +153,9 @@ def test_wall_clock_follows_instant():
 
 
 def test_both_clocks_are_kept_as_given():
-    shown = activity(start_date="2021-08-05", start_time="01:00:00", start_at="2020-01-01T00:00:00Z")
+    shown = activity(
+        start_date="2021-08-05", start_time="01:00:00", start_at="2020-01-01T00:00:00Z"
+    )
     assert shown.start_time == time(1)
     assert shown.start_at == datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -149,7 +149,7 @@ def deskera_bodies(
         if kind == "null":
             body[key] = None
         elif kind == "respelt":
-            body[key] = draw(respelt(key, shown[key], activity))
+            body[key] = draw(respelt_deskera(key, shown[key], activity))
         elif kind == "echo":
             body[key] = shown[key]
         elif key in DESKERA_VALUES:
@@ -159,7 +159,7 @@ def deskera_bodies(
     return body
 
 
-def respelt(key: str, shown: Any, activity: Activity) -> st.SearchStrategy[Any]:
+def respelt_deskera(key: str, shown: Any, activity: Activity) -> st.SearchStrategy[Any]:
     """Return other spellings of what Deskera shows, all of which count as an echo."""
     at = {"start": activity.start_at, "end": activity.end_at}.get(key)
     if at is not None and STORABLE[0] < at < STORABLE[1]:
@@ -238,6 +238,13 @@ def achieveapex_bodies(
         else:
             body[key] = draw(ACHIEVEAPEX_VALUES[key])
     return body
+
+
+def respelt_achieveapex(key: str, shown: Any, _: Activity) -> st.SearchStrategy[Any]:
+    """Return other spellings of what AchieveApex shows, all of which count as an echo."""
+    if key.endswith("_time") and shown is not None and shown.endswith(":00"):
+        return st.just(shown[:5])
+    return st.just(float(shown)) if type(shown) is int else st.just(shown)
 
 
 def some_of(keys: Sequence[str], times: Sequence[str]) -> st.SearchStrategy[list[str]]:

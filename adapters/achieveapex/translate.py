@@ -39,12 +39,8 @@ def show(
     Source: the vendor's page "Activities API", Activity Object and Get an Activity.
     """
     del tenant  # Nothing of the tenant is on this wire; the other dialect's twin needs it.
-    assignees, contacts, companies = (
-        activity.assignee_ids,
-        activity.contact_ids,
-        activity.company_ids,
-    )
-    place = activity.location_geocoded
+    assignees, contacts = activity.assignee_ids, activity.contact_ids
+    companies, place = activity.company_ids, activity.location_geocoded
     record: dict[str, Any] = {
         "id": activity.id,
         "organization_id": activity.tenant_id,
@@ -179,28 +175,36 @@ def apply(activity: Activity, body: dict[str, Any], tenant: Tenant) -> Activity:
 
 def _changes(activity: Activity, body: dict[str, Any], tenant: Tenant) -> dict[str, Any]:
     """Return what the body really changes: parsed values by wire name, echoes left out."""
-    is_create = activity.id == 0
     shown = show(activity, {}, tenant)
     changes: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
-    if is_create and body.get("subject") is None:
+    if _is_new(activity) and body.get("subject") is None:
         problems.append(("subject", "must have required property 'subject'"))
     for name, value in body.items():
-        field = FIELD_BY_NAME.get(name)
-        if name in READ_ONLY or (is_create and value is None and field):
+        if name in READ_ONLY:
             continue
         try:
-            if field is None or field.parse is None:
-                raise Refused(UNKNOWN_KEY)
-            if not _is_echo(field, value, activity, shown[name]):
-                parsed = field.parse(value)
-                if not _is_same(_wire(parsed), shown[name]):
-                    changes[name] = parsed
+            changes |= _change(activity, name, value, shown.get(name))
         except Refused as refusal:
             problems.append((name + refusal.path, str(refusal)))
     if problems:
         raise InvalidActivity.from_problems(problems[:MAX_PROBLEMS])
     return changes
+
+
+def _is_new(activity: Activity) -> bool:
+    return activity.id == 0
+
+
+def _change(activity: Activity, name: str, value: Any, shown: Any) -> dict[str, Any]:
+    """Return the parsed value under its name, or nothing for an echo. Raises: Refused."""
+    field = FIELD_BY_NAME.get(name)
+    if field is None or field.parse is None:
+        raise Refused(UNKNOWN_KEY)
+    if _is_echo(field, value, activity, shown) or (value is None and _is_new(activity)):
+        return {}
+    parsed = field.parse(value)
+    return {} if _is_same(_wire(parsed), shown) else {name: parsed}
 
 
 def _is_echo(field: Field, value: Any, activity: Activity, shown: Any) -> bool:

@@ -13,7 +13,7 @@ import fc from 'fast-check'
 
 import { activities, config, CREDENTIALS, disconnect, getWithBody } from './connections.js'
 import { DEVIATIONS, expected, MEMBERSHIP } from './deviations.js'
-import { unknownOperators, untypable, validQueries } from './queries.js'
+import { twoFilters, unknownOperators, untypable, validQueries } from './queries.js'
 import { makeRows } from './rows.js'
 import { startStock } from './stock.js'
 
@@ -21,7 +21,7 @@ const organization = config.organizations.differential
 const headers = CREDENTIALS['x-api-key'](organization)
 const rows = makeRows(organization.id, config.seed)
 const gateway = activities('fetch', headers)
-const SHARES = { overUrl: 0.3, inBody: 0.3, typed: 0.2, unknownOperators: 0.1, untypable: 0.1 }
+const SHARES = { overUrl: 0.3, inBody: 0.3, typed: 0.2, joined: 0.02, unknownOperators: 0.1, untypable: 0.1 }
 
 let stock
 let plain
@@ -36,7 +36,7 @@ before(async () => {
 after(async () => {
   disconnect()
   await stock?.stop()
-  console.log(`differential: ${JSON.stringify(asked)}, seed ${config.seed}`)
+  console.log(`asked: ${JSON.stringify(asked)}`)
 })
 
 /** Ask `property` of as many queries as this share of the runs; report the smallest failure. */
@@ -104,6 +104,23 @@ describe('pages', () => {
       const theirs = await askStock({ via: 'url', query: expected(query, { isTyped: true }) })
       assertSamePage(await overUrl(query), theirs)
     }))
+  // A server that remembers statements must not take one joining for another.
+  it('tell the ways to join two filters apart, whichever was asked before', { timeout: 60_000 }, () =>
+    compare('joined', twoFilters(rows), async (filters) => {
+      const queries = [{ $or: filters }, { $and: filters }, Object.assign({}, ...filters)]
+      for (const query of [...queries, ...queries.reverse()]) {
+        const theirs = await outcome(plain.find({ query: expected(query) }))
+        assertSamePage(await overUrl(query), theirs)
+      }
+    }))
+  it('tell a text from the name of a column', async () => {
+    const named = ['deal_id', 'notes', 'note', 'location', 'contact_ids', 'start_date']
+    for (const subject of named) {
+      const query = { subject }
+      for (const other of [{ deal_id: null }, { note: null }, { contact_id: null }]) await inBody(other)
+      assertSamePage(await overUrl(query), await outcome(plain.find({ query: expected(query) })))
+    }
+  })
 })
 
 describe('refusals', () => {

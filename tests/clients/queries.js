@@ -59,11 +59,25 @@ export function validQueries(rows, { hasNulls, isDeep, hasEmpty }) {
   const orItem = isDeep ? withOr(leaf, withOr(innermost, innermost)) : leaf
   const andItem = withOr(leaf, isDeep ? orItem : innermost)
 
-  return fc.tuple(
-    fc.oneof(fc.constant({}), filters(3, { lists: true })),
-    fc.record({ $or: several(orItem, least), $and: several(andItem, least) }, { requiredKeys: [] }),
-    pages(hasEmpty)
-  ).map(([own, logical, page]) => ({ ...own, ...logical, ...page }))
+  const logical = fc.oneof(
+    { weight: 2, arbitrary: fc.constant({}) },
+    { weight: 3, arbitrary: fc.record({ $or: several(orItem, least) }) },
+    { weight: 1, arbitrary: fc.record({ $and: several(andItem, least) }) },
+    { weight: 1, arbitrary: fc.record({ $or: several(orItem, least), $and: several(andItem, least) }) }
+  )
+  const own = fc.oneof(
+    { weight: 3, arbitrary: fc.constant({}) },
+    { weight: 3, arbitrary: filters(1, { lists: true }) },
+    { weight: 1, arbitrary: filters(3, { lists: true }) }
+  )
+  return fc.tuple(own, logical, pages(hasEmpty)).map((parts) => Object.assign({}, ...parts))
+}
+
+/** Return an arbitrary of two small filters, to be joined in different ways. */
+export function twoFilters(rows) {
+  const values = (name) => fc.constantFrom(...pool(name, rows))
+  const filter = fc.constantFrom(...FILTERED).chain((name) => values(name).map((value) => ({ [name]: value })))
+  return fc.tuple(filter, filter).filter(([one, other]) => Object.keys(one)[0] !== Object.keys(other)[0])
 }
 
 /** Values that a column holds, values beside them, and values that no row has. */
@@ -99,8 +113,8 @@ function pages(hasEmpty) {
     {
       // `id` at the end makes every order total; a key that stands already keeps its place.
       $sort: fc.tuple(order, fc.constantFrom(1, -1)).map(([keys, id]) => ({ ...keys, id: keys.id ?? id })),
-      $limit: fc.constantFrom(0, 1, 2, 5, 10, 25, 99, 100, 101, 1000, '5.9', -1, 'many'),
-      $skip: fc.constantFrom(0, 1, 7, 30, 239, 240, 5000),
+      $limit: fc.constantFrom(0, 1, 2, 5, 10, 10, 25, 25, 99, 100, 101, 1000, '5.9', -1, 'many'),
+      $skip: fc.constantFrom(0, 0, 0, 1, 1, 2, 7, 30, 239, 240, 5000),
       $select: fc.uniqueArray(fc.constantFrom(...SELECTED), { minLength: hasEmpty ? 0 : 1, maxLength: 5 })
     },
     { requiredKeys: [] }

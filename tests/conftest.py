@@ -1,0 +1,199 @@
+"""What tests share: real servers, one migrated database a run, a clock that can be set.
+
+The network is closed to everything but this machine. Each test gets an application of its own, so
+that nothing remembered by one reaches another.
+"""
+
+import itertools
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from stage import JWT_SECRET, Caller, Clock, Demo, Home, OwnServer
+
+from core import schema
+from core.credentials import DEMO_TENANT_ID, DEMO_TOKEN
+from core.database import Database
+from core.demo import APEX_TENANT_ID, APEX_USER_ID, DESKERA_USER_ID, load_demo
+from core.model import Tenant
+from core.tables import metadata
+from core.tenants import Tenants
+from gateway.app import create_app
+from gateway.engines import start_postgres, start_redis
+from gateway.settings import Settings
+
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
+KEPT_TABLES = {"database_identity"}
+_tenant_ids = itertools.count(1_000_001)
+
+hypothesis_settings.register_profile("default", deadline=None, max_examples=100)
+hypothesis_settings.register_profile(
+    "long", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+class NetworkIsClosedError(Exception):
+    """A test tried to reach another machine."""
+
+
+def pytest_configure() -> None:
+    """Close the network, for the whole run."""
+    really_connect = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and not _is_here(address[0]):
+            raise NetworkIsClosedError(address)
+        really_connect(self, address)
+
+    socket.socket.connect = connect
+
+
+def _is_here(host: str) -> bool:
+    return host == "localhost" or ip_address(host).is_loopback
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    # Not pytest's: that one is closed to the account that servers run as under root.
+    directory = Path(tempfile.mkdtemp(prefix="crm-tests-"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def servers_directory() -> Iterator[Path]:
+    """Give the directory of the servers that all tests share."""
+    with _directory() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def database_url(servers_directory: Path) -> Iterator[str]:
+    """Give a PostgreSQL with every migration and no data."""
+    engine = start_postgres(servers_directory / "postgres", FAST)
+    database = Database(engine.url)
+    schema.upgrade(database)
+    database.close()
+    yield engine.url
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers_directory: Path) -> Iterator[str]:
+    """Give a Redis that no test may harm."""
+    engine = start_redis(servers_directory / "redis")
+    yield engine.url
+    engine.stop()
+
+
+@pytest.fixture
+def own_redis() -> Iterator[OwnServer]:
+    """Give a Redis that the test may do anything to."""
+    with _directory() as directory:
+        server = OwnServer(lambda: start_redis(directory))
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[OwnServer]:
+    """Give a PostgreSQL that the test may do anything to, without any table."""
+    with _directory() as directory:
+        server = OwnServer(lambda: start_postgres(directory, FAST))
+        yield server
+        server.thaw()
+        server.stop()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give the clock of the application; it stands until it is told to move."""
+    return Clock()
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str) -> Settings:
+    """Give settings with every server and a JWT secret."""
+    return Settings(database_url=database_url, redis_url=redis_url, jwt_secret=JWT_SECRET)
+
+
+@pytest.fixture
+def make_app(settings: Settings, clock: Clock) -> Iterator[Callable[..., Flask]]:
+    """Give a maker of applications; it takes settings that differ, as in `redis_url="none"`."""
+    made: list[Flask] = []
+
+    def make(**differing: Any) -> Flask:
+        app = create_app(replace(settings, **differing), clock=clock)
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.extensions["database"].close()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    """Give an application that remembers nothing yet."""
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Give a client without credentials."""
+    return app.test_client()
+
+
+@pytest.fixture
+def database(app: Flask) -> Database:
+    """Give the application's own database."""
+    found: Database = app.extensions["database"]
+    return found
+
+
+@pytest.fixture
+def statements(database: Database) -> list[str]:
+    """Give the list that every SQL statement of the application is added to from now on."""
+    seen: list[str] = []
+    database.observers.append(lambda sql, _parameters: seen.append(sql))
+    return seen
+
+
+@pytest.fixture
+def tenant(app: Flask, database: Database, clock: Clock) -> Home:
+    """Give a tenant that no other test knows, in UTC."""
+    home = Home(next(_tenant_ids), app, clock)
+    Tenants(database).create(Tenant(home.id, f"Tenant {home.id}", "UTC", "UTC"))
+    return home
+
+
+@pytest.fixture
+def demo(app: Flask, database: Database, clock: Clock) -> Demo:
+    """Give the demo data, alone in the database."""
+    empty(database)
+    load_demo(database, clock=clock)
+    apex_key = app.extensions["credentials"].create(tenant_id=APEX_TENANT_ID, user_id=APEX_USER_ID)
+    return Demo(
+        Caller(DEMO_TENANT_ID, DESKERA_USER_ID, DEMO_TOKEN),
+        Caller(APEX_TENANT_ID, APEX_USER_ID, apex_key),
+    )
+
+
+def empty(database: Database) -> None:
+    """Empty every table but the database's own identity."""
+    names = ", ".join(sorted(set(metadata.tables) - KEPT_TABLES))
+    with database.transaction() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {names}")

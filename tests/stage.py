@@ -1,0 +1,108 @@
+"""Who and what plays in the tests: callers, tenants, a clock, servers that may be harmed."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+from flask import Flask
+
+from core.credentials import DEFAULT_SCOPES, Credentials
+from gateway.engines import Engine
+
+JWT_SECRET = "a secret of the tests, long enough for HS256"
+START_OF_TIME = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """A clock that moves when it is told to."""
+
+    now: datetime = START_OF_TIME
+
+    def __call__(self) -> datetime:
+        """Return the present instant."""
+        return self.now
+
+    def advance(self, **duration: float) -> datetime:
+        """Move on by `seconds=`, `days=` and so on; return the new instant."""
+        self.now += timedelta(**duration)
+        return self.now
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A user of one tenant, with a way to be that user in every dialect."""
+
+    tenant_id: int
+    user_id: int
+    key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers that either dialect understands."""
+        return {"x-api-key": self.key}
+
+
+@dataclass(frozen=True)
+class Home:
+    """A new tenant of this test's own, and the makers of its credentials."""
+
+    id: int
+    _app: Flask = field(repr=False)
+    _clock: Clock = field(repr=False)
+
+    def caller(self, user_id: int = 1, *scopes: str) -> Caller:
+        """Return a user of this tenant; without scopes, with the usual ones."""
+        credentials: Credentials = self._app.extensions["credentials"]
+        key = credentials.create(
+            tenant_id=self.id, user_id=user_id, scopes=scopes or DEFAULT_SCOPES
+        )
+        return Caller(self.id, user_id, key)
+
+    def token(self, user_id: int = 1, **claims: Any) -> str:
+        """Return a JWT of a user of this tenant, good for an hour; claims override."""
+        expires = self._clock.now + timedelta(hours=1)
+        usual = {"sub": str(user_id), "organization_id": self.id, "exp": expires}
+        return jwt.encode({**usual, **claims}, JWT_SECRET, algorithm="HS256")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo data, freshly loaded into empty tables, and who may ask for it."""
+
+    deskera: Caller
+    apex: Caller
+
+
+class OwnServer:
+    """A server of one test's own, that it may freeze, kill and start again."""
+
+    def __init__(self, start: Callable[[], Engine]) -> None:
+        """Start it."""
+        self._start = start
+        self._engine = start()
+        self.url = self._engine.url
+
+    def freeze(self) -> None:
+        """Let it hang: connections stay open and nothing is answered."""
+        os.kill(self._engine.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self._engine.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Let it die as by a power cut."""
+        os.kill(self._engine.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        self._engine.stop()
+
+    def start(self) -> None:
+        """Start it again, at the same URL."""
+        self._engine = self._start()

@@ -1,0 +1,104 @@
+"""The environment, read once and checked whole."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import VARIABLES, Settings, SettingsError
+
+GOOD = {
+    "DATABASE_URL": "postgresql://crm:secret@db:5432/crm",
+    "REDIS_URL": "rediss://cache:6380/1",
+    "GATEWAY_REDIS_CLUSTER": "yes",
+    "GATEWAY_REDIS_DEADLINE_MS": "20",
+    "GATEWAY_DATA_DIR": "/srv/crm",
+    "XDG_STATE_HOME": "/srv/state",
+    "GATEWAY_JWT_SECRET": "x" * 32,
+    "GATEWAY_JWKS": "https://keys.example/jwks.json",
+    "GATEWAY_JWT_AUDIENCE": "crm",
+    "GATEWAY_JWT_ISSUER": "feathers",
+    "GATEWAY_JWT_USER_CLAIMS": "iamUserId, sub",
+    "GATEWAY_JWT_TENANT_CLAIMS": "org",
+    "GATEWAY_JWT_SCOPE_CLAIM": "scp",
+    "GATEWAY_STRICT_REFERENCES": "TRUE",
+    "GATEWAY_MAX_BODY_BYTES": "2048",
+    "GATEWAY_APEX_DEFAULT_LIMIT": "25",
+    "GATEWAY_APEX_MAX_LIMIT": "50",
+    "GATEWAY_DIRECTORY_CACHE_ENTRIES": "0",
+    "GATEWAY_ANSWER_CACHE_BYTES": "1000000",
+    "GATEWAY_WORKERS": "3",
+    "GATEWAY_THREADS": "4",
+    "GATEWAY_DB_POOL_SIZE": "5",
+    "GATEWAY_LOG_LEVEL": "Warning",
+    "PROMETHEUS_MULTIPROC_DIR": "/dev/shm",
+    "GATEWAY_OTEL_ENDPOINT": "http://127.0.0.1:4318",
+}
+
+
+def refusal(**environ: str) -> str:
+    """Return what is said of an environment that cannot be used."""
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env(environ)
+    return str(refused.value)
+
+
+def test_empty_environment_gives_defaults():
+    assert Settings.from_env({}) == Settings()
+    assert Settings.from_env(dict.fromkeys(GOOD, " ")) == Settings()
+
+
+def test_every_variable_is_read():
+    assert set(GOOD) == {variable.name for variable in VARIABLES.values()}
+    settings, defaults = Settings.from_env(GOOD), Settings()
+    assert [name for name in VARIABLES if getattr(settings, name) == getattr(defaults, name)] == []
+
+
+def test_values_become_what_they_mean():
+    settings = Settings.from_env(GOOD)
+    assert settings.jwt_user_claims == ("iamUserId", "sub")
+    assert (settings.redis_cluster, settings.strict_references) == (True, True)
+    assert (settings.data_dir, settings.log_level) == (Path("/srv/crm"), "warning")
+
+
+def test_all_faults_are_named_at_once():
+    said = refusal(GATEWAY_WORKERS="0", GATEWAY_STRICT_REFERENCES="maybe", GATEWAY_THREAD="2")
+    assert "GATEWAY_WORKERS is '0', expected a whole number from 1 to 1024" in said
+    assert "GATEWAY_STRICT_REFERENCES is 'maybe', expected true or false" in said
+    assert "GATEWAY_THREAD: there is no such setting" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://db/crm"),
+        ("DATABASE_URL", "postgresql:"),
+        ("DATABASE_URL", "postgresql://db:port/crm"),
+        ("REDIS_URL", "None"),
+        ("REDIS_URL", "http://cache"),
+        ("GATEWAY_REDIS_DEADLINE_MS", "50ms"),
+        ("GATEWAY_REDIS_DEADLINE_MS", "-1"),
+        ("GATEWAY_MAX_BODY_BYTES", "١٠٢٤"),
+        ("GATEWAY_DATA_DIR", "data"),
+        ("GATEWAY_DATA_DIR", __file__),
+        ("GATEWAY_JWT_SECRET", "é" * 15),
+        ("GATEWAY_JWKS", "/there/is/no/file"),
+        ("GATEWAY_JWT_USER_CLAIMS", "sub,,userId"),
+        ("GATEWAY_LOG_LEVEL", "loud"),
+    ],
+)
+def test_unusable_value_is_named(name: str, value: str):
+    assert f"{name} is " in refusal(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "GATEWAY_JWT_SECRET"])
+def test_secret_values_are_not_shown(name: str):
+    assert "hunter2" not in refusal(**{name: "hunter2"})
+
+
+@pytest.mark.parametrize("url", ["redis://h", "unix:///run/redis.sock", "none"])
+def test_redis_may_be_anywhere_or_none(url: str):
+    assert Settings.from_env({"REDIS_URL": url}).redis_url == url
+
+
+def test_default_page_fits_largest_page():
+    assert "is above GATEWAY_APEX_MAX_LIMIT" in refusal(GATEWAY_APEX_MAX_LIMIT="5")
