@@ -69,6 +69,11 @@ class EntityDirectory:
             found = self._filled(shelf, refs)
         return {ref: entity for ref, entity in found.items() if entity is not None}
 
+    def remembered(self, tenant_id: int) -> int:
+        """Return how many entities of a tenant are in memory."""
+        shelf = self._shelves.get(tenant_id)
+        return len(shelf.entities) if shelf else 0
+
     def _shelf(self, tenant_id: int, version: int) -> Shelf:
         shelf = self._shelves.get(tenant_id)
         if shelf is None or shelf.version < version:

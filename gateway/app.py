@@ -60,7 +60,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     docs.install_assets(app)
     app.register_blueprint(directory.blueprint)
     metrics = Metrics(settings.metrics_dir)
-    probed = Database(_database_url(settings), pool_size=1)
+    probed = app.extensions["probed_database"] = Database(_database_url(settings), pool_size=1)
     ops.install(app, ops.Health(probed, redis), metrics)
     app.after_request(_finisher(logs.RequestLog(lines, settings.log_level), metrics))
     _install_last_handlers(app, logs.make_logger(lines, settings.log_level))

@@ -60,14 +60,15 @@ class Lines:
     """Where finished lines go. A reader that went away must not fail the requests."""
 
     def __init__(self, file: BinaryIO | None = None) -> None:
-        """Write to a file, by default to standard output."""
-        self._file = file or sys.stdout.buffer
+        """Write to a file, by default to what is standard output at the time."""
+        self._file = file
 
     def write(self, line: bytes) -> None:
         """Write one line at once, so that lines of several processes do not mix."""
         try:
-            self._file.write(line + b"\n")
-            self._file.flush()
+            file = self._file or sys.stdout.buffer
+            file.write(line + b"\n")
+            file.flush()
         except (OSError, ValueError):  # ValueError: the file was closed.
             return
 

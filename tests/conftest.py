@@ -143,6 +143,7 @@ def make_app(settings: Settings, clock: Clock) -> Iterator[Callable[..., Flask]]
     yield make
     for app in made:
         app.extensions["database"].close()
+        app.extensions["probed_database"].close()
 
 
 @pytest.fixture

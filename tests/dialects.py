@@ -79,7 +79,7 @@ ACHIEVEAPEX_DETAILS = {
 Bodies = Callable[[Activity, Tenant, Sequence[str]], st.SearchStrategy[wire.Body]]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Dialect:
     """One dialect: how it shows and writes, what is written to it, and what its keys stand for."""
 
@@ -94,9 +94,9 @@ class Dialect:
     touches: dict[str, frozenset[str]]
     details: dict[str, str]
 
-    def __repr__(self) -> str:
-        """Return its name; the rest would hide what matters in a report."""
-        return self.name
+    def _repr_pretty_(self, printer: Any, _is_cycle: bool) -> None:
+        """Print its name alone in Hypothesis' reports."""
+        printer.text(self.name)
 
     def apply(self, activity: Activity, body: Any, tenant: Tenant) -> Activity | None:
         """Return the activity after a write; None if the write is refused."""

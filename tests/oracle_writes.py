@@ -17,7 +17,7 @@ DESKERA_TYPES = ("call", "meeting", "task", "deadline", "email", "lunch")
 LAST_DAY = date(9999, 12, 29)
 
 
-class RejectedError(Exception):
+class RejectedError(ValueError):
     """A write that the rules answer with 400; the text is the key to blame."""
 
 

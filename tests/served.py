@@ -101,9 +101,7 @@ def make_keys(database_url: str, *, user_id: int, **tenant_ids: int) -> dict[str
     made = {
         name: {
             "id": tenant_id,
-            "key": credentials.create(
-                tenant_id=tenant_id, user_id=user_id, scopes=DEFAULT_SCOPES
-            ),
+            "key": credentials.create(tenant_id=tenant_id, user_id=user_id, scopes=DEFAULT_SCOPES),
         }
         for name, tenant_id in tenant_ids.items()
     }

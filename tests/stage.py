@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -89,11 +90,17 @@ class OwnServer:
 
     def freeze(self) -> None:
         """Let it hang: connections stay open and nothing is answered."""
-        os.kill(self._engine.pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on."""
-        os.kill(self._engine.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        """Send a signal to the server and, as PostgreSQL has a process a connection, to its own."""
+        children = Path(f"/proc/{self._engine.pid}/task/{self._engine.pid}/children")
+        for pid in (self._engine.pid, *map(int, children.read_text().split())):
+            os.kill(pid, number)
 
     def kill(self) -> None:
         """Let it die as by a power cut."""

@@ -8,9 +8,9 @@ import pytest
 from adapters.achieveapex.fields import EXPANSIONS, FIELD_BY_NAME, FIELDS
 from adapters.achieveapex.schemas import Activity as ActivitySchema
 from adapters.achieveapex.schemas import DetailedActivity, ListedActivity
-from adapters.achieveapex.translate import apply, select, show
+from adapters.achieveapex.translate import apply, show
 from core.errors import InvalidActivity
-from core.model import MAX_ID, Activity, Entity, EntityRef, Tenant, blank_activity
+from core.model import MAX_ID, Activity, Tenant, blank_activity
 from core.times import to_instant, with_wall_clock
 
 NOW = datetime(2025, 3, 28, 9, 30, 15, 391_999, tzinfo=UTC)
@@ -86,58 +86,6 @@ def test_whole_day_shows_no_time():
         None,
         None,
     )
-
-
-ENTITIES = {
-    EntityRef("user", 45): {"first_name": "Jane", "last_name": "Smith", "email": "j@example.com"},
-    EntityRef("user", 46): {"first_name": "Cher", "last_name": "", "email": None},
-    EntityRef("deal", 789): {"name": "Solution", "stage": {"name": "Proposal", "order": 1}},
-    EntityRef("contact", 456): {"name": "Alex Johnson"},
-    EntityRef("company", 345): {"name": "Acme Corp", "website": "https://acmecorp.com"},
-}
-RELATED = {ref: Entity(ref.kind, ref.id, fields) for ref, fields in ENTITIES.items()}
-
-
-def expansions(activity: Activity, expansion: str) -> dict:
-    """Return the five related entities as a client has them."""
-    record = orjson.loads(orjson.dumps(show(activity, RELATED, TENANT, expansion)))
-    return {name: record[name] for name in EXPANSIONS}
-
-
-def test_compact_expansions_have_names():
-    assert expansions(stored(), "compact") == {
-        "created_by_user": {"id": 45, "full_name": "Jane Smith"},
-        "assigned_to_user": {"id": 46, "full_name": "Cher"},
-        "deal": {"id": 789, "name": "Solution"},
-        "contact": {"id": 456, "full_name": "Alex Johnson"},
-        "company": {"id": 345, "name": "Acme Corp"},
-    }
-
-
-def test_detailed_expansions_have_more():
-    assert expansions(stored(), "detailed") == {
-        "created_by_user": {"id": 45, "full_name": "Jane Smith", "email": "j@example.com"},
-        "assigned_to_user": {"id": 46, "full_name": "Cher", "email": None},
-        "deal": {"id": 789, "name": "Solution", "stage": "Proposal"},
-        "contact": {"id": 456, "full_name": "Alex Johnson", "email": None},
-        "company": {"id": 345, "name": "Acme Corp", "website": "https://acmecorp.com"},
-    }
-
-
-def test_unknown_entities_are_null():
-    lonely = stored(assignee_ids=(), deal_id=1, contact_ids=(2,), company_ids=())
-    found = expansions(lonely, "detailed")
-    assert [name for name in found if found[name] is None] == list(EXPANSIONS[1:])
-
-
-def test_deal_without_stage_shows_null():
-    related = {EntityRef("deal", 789): Entity("deal", 789, {"name": "Solution", "stage": None})}
-    record = show(stored(), related, TENANT, "detailed")
-    assert orjson.loads(orjson.dumps(record["deal"]))["stage"] is None
-
-
-def test_select_keeps_the_order_asked():
-    assert list(select(shown(stored()), ("subject", "deal", "id"))) == ["subject", "id"]
 
 
 @pytest.mark.parametrize(

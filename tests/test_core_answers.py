@@ -85,9 +85,7 @@ def test_restless_tenant_is_left_alone(tenant: Tenant, ask: Callable[..., bytes]
     assert tenant.checked < 1000 / SAMPLED * 2
 
 
-def test_tenant_that_comes_to_rest_is_kept_again(
-    tenant: Tenant, ask: Callable[..., bytes]
-) -> None:
+def test_tenant_that_comes_to_rest_is_kept_again(tenant: Tenant, ask: Callable[..., bytes]) -> None:
     for _ in range(200):
         ask()
         ask()

@@ -122,9 +122,7 @@ def test_same_zone_by_another_name_keeps_clock() -> None:
 
 def test_span_counts_instants_across_offsets() -> None:
     start = start_at_wall("Europe/Berlin", "2026-03-29 01:00")
-    both = times.with_wall_clock(
-        start, "end", date(2026, 3, 29), time(4), tenant_timezone="UTC"
-    )
+    both = times.with_wall_clock(start, "end", date(2026, 3, 29), time(4), tenant_timezone="UTC")
     assert times.span_minutes(both) == 120
 
 

@@ -93,19 +93,11 @@ def test_frozen_servers_cost_two_seconds_at_most(
     client = app.test_client()
     assert readiness(client)[1]["status"] == "pass"
     own_postgres.freeze()
-    for child in (
-        Path(f"/proc/{own_postgres.pid}/task/{own_postgres.pid}/children").read_text().split()
-    ):
-        os.kill(int(child), 19)
     own_redis.freeze()
     for _ in range(2):
         status, body, took = readiness(client)
         assert (status, body["status"]) == (503, "fail")
         assert took < BOTH_BOUNDED_SECONDS
-    for child in (
-        Path(f"/proc/{own_postgres.pid}/task/{own_postgres.pid}/children").read_text().split()
-    ):
-        os.kill(int(child), 18)
     own_postgres.thaw()
     own_redis.thaw()
     time.sleep(0.2)

@@ -116,7 +116,9 @@ class Bench:
         assert self._postgres is not None
         url = self._postgres.url.replace("/crm?", f"/{name}?")
         if name not in self._filled:
-            size = {"main": self.plan.size, "small": self.plan.small, "large": self.plan.large}[name]
+            size = {"main": self.plan.size, "small": self.plan.small, "large": self.plan.large}[
+                name
+            ]
             self.say(f"filling database {name}: {size.tenants} x {size.activities:,} activities")
             self._create(name, lambda: dataset.fill(url, size))
             if name == "main":

@@ -18,7 +18,9 @@ READ_BYTES = 1 << 20
 WAIT_SECONDS = 0.05
 ERROR_STATUS = b"4"
 HOST = "127.0.0.1"
-GET = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nx-access-token: {token}"
+GET = (
+    "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nx-access-token: {token}"
+)
 
 
 def read_asks(path: Path) -> list[bytes]:

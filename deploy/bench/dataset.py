@@ -41,9 +41,7 @@ STANDARD = Size(
     tenants=5, activities=40_000, contacts=10_000, companies=2_000, deals=1_000, users=100
 )
 QUICK = Size(tenants=5, activities=4_000, contacts=1_000, companies=200, deals=100, users=20)
-SMALL = Size(
-    tenants=1, activities=10_000, contacts=5_000, companies=1_000, deals=500, users=100
-)
+SMALL = Size(tenants=1, activities=10_000, contacts=5_000, companies=1_000, deals=500, users=100)
 """One tenant before it grew; `_replace(activities=1_000_000)` is the same one after it."""
 
 

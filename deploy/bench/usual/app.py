@@ -115,9 +115,9 @@ class ApexActivity(MethodView):
     def get(self, activity_id: int) -> Activity:
         """Return one activity."""
         found = session.scalars(
-            select(Activity).where(*_live(), Activity.id == activity_id).options(
-                *APEX_EXPANDED_PARTS
-            )
+            select(Activity)
+            .where(*_live(), Activity.id == activity_id)
+            .options(*APEX_EXPANDED_PARTS)
         ).first()
         if found is None:
             abort(404)

@@ -152,7 +152,9 @@ class DeskeraActivity(Schema):
     contact_ids = fields.Pluck(PersonInfo, "id", many=True, attribute="contacts")
     contact_details = fields.Nested(PersonInfo, many=True, attribute="contacts", dump_only=True)
     organization_ids = fields.Pluck(OrganizationInfo, "id", many=True, attribute="companies")
-    organization_details = fields.Nested(OrganizationInfo, many=True, attribute="companies", dump_only=True)
+    organization_details = fields.Nested(
+        OrganizationInfo, many=True, attribute="companies", dump_only=True
+    )
     linked_to = fields.Function(lambda activity: activity.deal_id or 0)
     deal_details = fields.Nested(DealInfo, attribute="deal", allow_none=True)
     owner_id = fields.Integer()
