@@ -13,8 +13,10 @@ from typing import Any, Protocol
 from cachetools import LRUCache
 from redis import Redis, RedisCluster, RedisError
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, SlotNotCoveredError
 from redis.retry import Retry
 
+FAILURES = (RedisError, RedisClusterException, SlotNotCoveredError, OSError)
 RETRY_SECONDS = 1.0
 """How long a Redis that failed is left alone; it is used again soon after its return."""
 
@@ -90,7 +92,7 @@ class RedisCache:
             return [None] * len(keys)
         try:
             found: list[bytes | None] = self._connected().mget(keys)
-        except (RedisError, OSError):
+        except FAILURES:
             self._leave_alone()
             return [None] * len(keys)
         self._left_alone_until = 0.0
@@ -105,13 +107,13 @@ class RedisCache:
             for key, entry in entries.items():
                 pipeline.set(key, entry, ex=self._ttl_seconds)
             pipeline.execute()
-        except (RedisError, OSError):
+        except FAILURES:
             self._leave_alone()
         else:
             self._left_alone_until = 0.0
 
     def ping(self) -> None:
-        """Ask for a sign of life. Raises: RedisError or OSError, if there is none in time."""
+        """Ask for a sign of life. Raises: one of `FAILURES`, if there is none in time."""
         self._connected().ping()
 
     def _may_try(self) -> bool:
@@ -139,5 +141,6 @@ class RedisCache:
 
     def _connect(self) -> "Redis | RedisCluster":
         if self._is_cluster:
-            return RedisCluster.from_url(self._url, **self._options)
+            # One more try, because a node that moved is only learnt of by failing.
+            return RedisCluster.from_url(self._url, retry=Retry(NoBackoff(), 1), **self._options)
         return Redis.from_url(self._url, retry=Retry(NoBackoff(), 0), **self._options)

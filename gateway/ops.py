@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 from flask import Blueprint, Flask, Response
 from prometheus_client import CONTENT_TYPE_LATEST
-from redis import RedisError
 
 from core import schema
-from core.cache import RedisCache
+from core.cache import FAILURES, RedisCache
 from core.database import Database
 from core.errors import Unavailable
 from gateway.metrics import Metrics
@@ -38,7 +37,7 @@ class Health:
         }
         if redis is not None:
             self._probes["redis"] = Probe(
-                redis.ping, failures=(RedisError, OSError), deadline_seconds=DEADLINE_SECONDS
+                redis.ping, failures=FAILURES, deadline_seconds=DEADLINE_SECONDS
             )
         self._startup = Probe(
             lambda: _check_migrations(database),

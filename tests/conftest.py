@@ -21,7 +21,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from stage import JWT_SECRET, Caller, Clock, Demo, Home, OwnServer
+from stage import JWT_SECRET, Caller, Clock, Demo, Home, OwnServer, scratch
 
 from core import schema
 from core.credentials import DEMO_TENANT_ID, DEMO_TOKEN
@@ -68,7 +68,7 @@ def _is_here(host: str) -> bool:
 @contextmanager
 def _directory() -> Iterator[Path]:
     # Not pytest's: that one is closed to the account that servers run as under root.
-    directory = Path(tempfile.mkdtemp(prefix="crm-tests-"))
+    directory = Path(tempfile.mkdtemp(prefix="crm-tests-", dir=scratch()))
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
 

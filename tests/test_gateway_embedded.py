@@ -1,6 +1,7 @@
 """Embedded servers: started, shared, adopted, stopped by the last one out."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from stage import scratch
 
 from gateway import embedded, engines
 from gateway.processes import EngineError
@@ -33,10 +35,11 @@ servers.release()
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """Give a data directory, and leave nothing running in it."""
-    with tempfile.TemporaryDirectory(prefix="crm-tests-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
-        engines.stop_redis(Path(name) / "redis")
-        engines.stop_postgres(Path(name) / "postgres")
+    directory = Path(tempfile.mkdtemp(prefix="crm-tests-", dir=scratch()))
+    yield directory
+    engines.stop_redis(directory / "redis")
+    engines.stop_postgres(directory / "postgres")
+    shutil.rmtree(directory)
 
 
 @pytest.fixture
