@@ -21,6 +21,7 @@ from core.errors import Unavailable
 Observer = Callable[[str, Any], None]
 CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_MS = 10_000  # No honest list takes as long; a hostile one must not hold a worker.
 GENERIC_PLANS = "-c plan_cache_mode=force_generic_plan"
 DRIVER = "postgresql+psycopg"
 
@@ -44,7 +45,7 @@ class Database:
         return self._engine(
             url,
             pool_size=pool_size,
-            server=server,
+            server=f"-c statement_timeout={READ_TIMEOUT_MS} {server}",
             isolation_level="AUTOCOMMIT",
             pool_reset_on_return=None,
         )

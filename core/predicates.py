@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    Double,
     and_,
     any_,
     bindparam,
@@ -119,9 +120,8 @@ def _compare(condition: Compare, _strict: bool) -> Predicate:
 
 def _one_of(condition: OneOf, _strict: bool) -> Predicate:
     column = _scalar(condition.field)
-    if condition.field == EFFECTIVE_DURATION:
-        return or_(false(), *(column == literal(value) for value in condition.values))
-    return column == any_(literal(list(condition.values), ARRAY(column.type)))
+    element = Double() if condition.field == EFFECTIVE_DURATION else column.type
+    return column == any_(literal(list(condition.values), ARRAY(element)))
 
 
 def _like(condition: Like, _strict: bool) -> Predicate:

@@ -6,7 +6,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Request, Response, request
+import flask
+from flask import Flask, Response, request
 from flask.sessions import NullSession, SessionInterface
 from structlog.typing import FilteringBoundLogger
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -26,6 +27,7 @@ from core.shared import SharedEntities
 from core.tenants import Tenants
 from gateway import auth, directory, docs, logs, ops
 from gateway.metrics import Metrics
+from gateway.request import ID_HEADER, Request, current_request
 from gateway.settings import NO_REDIS, Settings, SettingsError
 from gateway.tokens import TokenVerifier
 
@@ -49,7 +51,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     Raises: SettingsError, KeySetError.
     """
     app = _Service("gateway", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # See `Request.get_data`.
     app.url_map.strict_slashes = False  # A trailing slash is accepted everywhere, and nothing is
     app.url_map.merge_slashes = False  # ever redirected: vendor clients do not follow.
     lines = logs.Lines()
@@ -70,7 +72,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
 class _NoSessions(SessionInterface):
     _none = NullSession()
 
-    def open_session(self, app: Flask, request: Request) -> NullSession:
+    def open_session(self, app: Flask, request: flask.Request) -> NullSession:
         return self._none
 
     def is_null_session(self, obj: object) -> bool:
@@ -80,7 +82,7 @@ class _NoSessions(SessionInterface):
 class _Service(Flask):
     """Flask without sessions and coroutines: none are used, and they would cost every request."""
 
-    request_class = logs.Request
+    request_class = Request
     session_interface = _NoSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
@@ -135,9 +137,9 @@ def _finisher(log: logs.RequestLog, metrics: Metrics) -> Callable[[Response], Re
     """Return what is done with every answer: its last headers, its numbers, its line."""
 
     def finish(response: Response) -> Response:
-        asked = logs.current_request()
+        asked = current_request()
         headers = response.headers
-        headers.add(logs.REQUEST_ID_HEADER, asked.request_id)
+        headers.add(ID_HEADER, asked.request_id)
         blueprint = asked.blueprint
         if blueprint in PRIVATE_BLUEPRINTS or _voice(asked.path) is not None:
             headers.add("Cache-Control", CACHE_CONTROL)

@@ -17,7 +17,7 @@ from core.credentials import Clock, Credential, Credentials, parse_key
 from core.errors import NotAuthenticated
 from core.model import Principal
 from core.tenants import Tenants
-from gateway.logs import current_request
+from gateway.request import current_request
 from gateway.tokens import Claims, TokenVerifier
 
 ACCESS_TOKEN = "HTTP_X_ACCESS_TOKEN"

@@ -1,59 +1,25 @@
-"""Structured logs, one JSON object a line on standard output, and the request id.
+"""Structured logs, one JSON object a line on standard output.
 
 A request's line holds its id, tenant, user, dialect, route, status and duration. Headers, bodies,
 paths and query strings are never logged: they may hold secrets.
 """
 
 import logging
-import os
-import re
 import sys
-import time
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
-import flask
 import orjson
 import structlog
 from flask import Response, has_request_context
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
-from werkzeug.local import LocalProxy
 
-from core.model import Principal
+from gateway.request import Request, current_request
 
-USABLE_ID = re.compile(r"[\x20-\x7e]{1,128}", re.ASCII)
-REQUEST_ID_HEADER = "X-Request-Id"
-ID_BYTES = 16
 LEVELS = logging.getLevelNamesMapping()
 LEVEL_NAMES = {number: name.lower() for name, number in LEVELS.items()}
 QUIET_BLUEPRINTS = frozenset({"ops"})
 SERVER_ERROR = 500
-
-
-class Request(flask.Request):
-    """A request that knows when it began, its id, and who is calling once that is known."""
-
-    principal: Principal | None = None
-    _request_id: str | None = None
-
-    def __init__(self, environ: dict[str, Any], *rest: Any, **options: Any) -> None:
-        """Note the time."""
-        self.began = time.perf_counter()
-        super().__init__(environ, *rest, **options)
-
-    @property
-    def request_id(self) -> str:
-        """The client's X-Request-Id if it is printable and not too long, else one of ours."""
-        if self._request_id is None:
-            given = self.environ.get("HTTP_X_REQUEST_ID", "")
-            usable = given and USABLE_ID.fullmatch(given)
-            self._request_id = given if usable else os.urandom(ID_BYTES).hex()
-        return self._request_id
-
-
-def current_request() -> Request:
-    """Return the request itself: every use of Flask's proxy costs as much as ten of its own."""
-    return cast(LocalProxy[Request], flask.request)._get_current_object()
 
 
 class Lines:
@@ -160,7 +126,7 @@ def _processors() -> list[Processor]:
 def _add_time_and_request(_logger: object, _method: str, event: EventDict) -> EventDict:
     event["timestamp"] = datetime.now(UTC)
     if has_request_context():
-        event["request_id"] = getattr(flask.request, "request_id", None)
+        event["request_id"] = current_request().request_id
     return event
 
 

@@ -62,6 +62,8 @@ def excused(
     sent = {key for key in body if not is_echo(dialect, key, body, before)}
     if dialect.name == "deskera":
         return _excused_in_deskera(*steps, body, sent)
+    if "duration" in sent and body["duration"] is None:
+        return {"duration"}  # "shows this, else the span, else null"
     # E: beside new times, a duration that is shown already is left to follow them, or to stay.
     return {"duration"} if sent & set(CLOCKS) and "duration" not in sent else set()
 
@@ -73,7 +75,7 @@ def _excused_in_deskera(before: Activity, after: Activity, body: Body, sent: set
         found.add("duration")  # E.
     if {"start", "end"} <= sent:
         found.add("duration")  # "ignored beside start and end"
-    if "start" not in sent and has_span:
+    if has_span and ("start" not in sent or body.get("duration") in (None, "")):
         found.add("duration")  # "Deskera shows the span, else this"
     if {"start", "duration"} <= sent and "end" not in sent:
         found.add("end")  # "with start alone it sets end", and E for "alone"
@@ -92,7 +94,7 @@ def may_differ_in_acceptance(dialect: Dialect, body: Body, shown: Sequence[Body]
     six, or the value it was shown"; "Undecodable Deskera notes: 400, unless they are exactly the
     text that was shown". A place that an import brought may not be one that a client may write.
     """
-    keys = {"start", "end", "activity_type", "notes", "location_geocoded", *CLOCKS}
+    keys = {"start", "end", "duration", "activity_type", "notes", "location_geocoded", *CLOCKS}
     return bool(keys & _echo_in_one(dialect, body, shown))
 
 
@@ -116,33 +118,46 @@ def blurred(
     found = set()
     if "notes" in once:
         found.add("notes")  # "Where text happens to be its own base64, the echo rule wins."
-    if once & {"start", "end", "duration", *CLOCKS}:
-        found |= _blurred_times(dialect, results, body, once)
+    if body.keys() & {"start", "end", "duration", *CLOCKS}:
+        found |= _blurred_times(dialect, results, body, shown)
     return found
 
 
 def _blurred_times(
-    dialect: Dialect, results: tuple[Activity, Activity], body: Body, once: set[str]
+    dialect: Dialect, results: tuple[Activity, Activity], body: Body, shown: Sequence[Body]
 ) -> set[str]:
     direct, twice = results
+    once = _echo_in_one(dialect, body, shown)
     ends = ("start_at", "end_at", "start_time", "end_time")
     found = set()
-    if "duration" in once or any(getattr(direct, name) != getattr(twice, name) for name in ends):
+    if once and any(getattr(direct, name) != getattr(twice, name) for name in ends):
         # E, and "for every field the dialect can show": what the ends hold beyond what is shown
         # (whole days in Deskera; microseconds and second instants in AchieveApex) survives an
         # echo only, and the span follows it.
         found.add("duration")
-    if dialect.name == "deskera" and "duration" in body:
+    found |= once & {"duration"}
+    if dialect.name == "achieveapex":
+        return found
+    if "duration" in body and once:
         found.add("duration")  # E: beside which ends a duration stands depends on what is shown.
-        if "start" in body and once & {"duration", "end"}:
-            found.add("end")  # "with start alone it sets end", and E for "alone".
+    sets_end = all(_sets_end(dialect, body, document) for document in shown)
+    if {"start", "duration"} <= body.keys() and not sets_end:
+        # "with start alone it sets end": so may the first write, and not the second.
+        found |= {"end", "duration"}
     if "user_timezone" in body:
         # E: a whole day whose midnight is sent back beside a new zone stays that day.
-        days = {
+        whole = {
             end for end in ("start", "end") if None in (_clock(direct, end), _clock(twice, end))
         }
-        found |= once & days
+        found |= once & whole
     return found
+
+
+def _sets_end(dialect: Dialect, body: Body, shown: Body) -> bool:
+    """Return whether Deskera's body decides about the end, itself or by start and duration."""
+    sent = {key for key in body if not is_echo(dialect, key, body, shown)}
+    has_both = {"start", "duration"} <= sent and None not in (body["start"], body["duration"])
+    return "end" in sent or has_both
 
 
 def _clock(activity: Activity, end: str) -> time | None:

@@ -109,7 +109,7 @@ def wall_clocks(draw: st.DrawFn, zone_name: str) -> datetime:
     """Return a wall clock of a zone: anywhere, at an edge, or within hours of a transition."""
     kind = draw(st.sampled_from(("transition", "anywhere", "transition", "anywhere", "edge")))
     if kind == "edge":
-        return draw(st.sampled_from(EDGES))
+        return draw(st.sampled_from(EDGES))  # Without a fraction: some are the last that can be.
     year = draw(st.integers(FIRST_YEAR, LAST_YEAR))
     changes = transitions(zone_name, year) if kind == "transition" else ()
     if changes:

@@ -13,6 +13,7 @@ import orjson
 from hypothesis import strategies as st
 from strategies import (
     DESKERA_TYPES,
+    EDGES,
     any_texts,
     distances,
     flags,
@@ -206,15 +207,11 @@ ACHIEVEAPEX_IGNORED: Body = {
 @st.composite
 def clock_values(draw: st.DrawFn, activity: Activity, tenant: Tenant) -> Body:
     """Return new values of the four clocks: near the record's own, or near a transition."""
-    start = draw(wall_clocks(activity.timezone or tenant.timezone)).replace(microsecond=0)
-    end = (
-        min(start + timedelta(minutes=draw(distances)), datetime(9999, 12, 29))
-        if start.year > 1
-        else start
-    )
+    start = draw(wall_clocks(activity.timezone or tenant.timezone))
+    end = start if start in EDGES else start + timedelta(minutes=draw(distances))
     values = {}
     for name, wall in (("start", start), ("end", end)):
-        day, clock = wall.isoformat().split("T")
+        day, clock = wall.isoformat(timespec="seconds").split("T")
         values |= {f"{name}_date": day, f"{name}_time": draw(st.sampled_from((clock, clock[:5])))}
     return values
 

@@ -3,6 +3,7 @@
 The statements are taken from the service itself, so that they cannot drift from it.
 """
 
+import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -20,6 +21,9 @@ from gateway.processes import installed
 NEWEST_FIRST = (SortKey("updated_at", descending=True), SortKey("id", descending=True))
 CLIENTS = 2
 TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
+RANDOM_PAGE = "\\set offset 10 * random(0, 19)\n"
+# As the service's own connections for statements of one best plan have it.
+OPTIONS = {"PGOPTIONS": "-c plan_cache_mode=force_generic_plan"}
 COUNT = """
 SELECT count(*) FROM activities
 WHERE tenant_id = :tenant_id AND deleted_at IS NULL;
@@ -31,14 +35,12 @@ def measure(bench: Bench) -> None:
     url = bench.database()
     tenants, activities = bench.plan.size.tenants, bench.plan.size.activities
     random_tenant = f"\\set tenant_id random(1, {tenants})\n"
-    scripts = {name: random_tenant + script for name, script in _own_scripts(url).items()}
-    scripts["count"] = random_tenant + COUNT
+    scripts = {**_own_scripts(url), "count": COUNT}
     for name, script in scripts.items():
         bench.say(f"limits: {name}")
         path = bench.scratch / f"{name}.sql"
         random_id = f"\\set activity_id :tenant_id * {BASE} + random(1, {activities})\n"
-        head, _, rest = script.partition("\n")
-        path.write_text(f"{head}\n{random_id}\\set offset 10 * random(0, 19)\n{rest}")
+        path.write_text(f"{random_tenant}{random_id}{RANDOM_PAGE}{script}")
         bench.keep(f"limits.{name}", {"tps": _pgbench(url, path, seconds=bench.plan.seconds)})
 
 
@@ -82,7 +84,11 @@ def _pgbench(url: str, script: Path, *, seconds: float) -> float:
     load = ["-n", "-M", "prepared", "-c", str(CLIENTS), "-j", str(CLIENTS), "-T"]
     command = [str(program), *where, *load, str(max(1, round(seconds))), "-f", str(script)]
     finished = subprocess.run(
-        [*command, parts.path.lstrip("/")], capture_output=True, text=True, check=False
+        [*command, parts.path.lstrip("/")],
+        env={**os.environ, **OPTIONS},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     found = TPS.search(finished.stdout)
     if found is None:
