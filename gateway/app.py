@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
+from importlib import import_module
 from typing import Any
 
 import flask
@@ -56,7 +57,10 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     app.url_map.merge_slashes = False  # ever redirected: vendor clients do not follow.
     lines = logs.Lines()
     redis = _redis(settings)
-    _install_core(app, settings, redis=redis, clock=clock)
+    database = _install_core(app, settings, redis=redis, clock=clock)
+    if settings.otel_endpoint is not None:
+        _trace(app, database, endpoint=settings.otel_endpoint)
+    auth.install(app, _authenticator(app, settings, database, clock=clock))
     for document in docs.DOCUMENTS:
         docs.mount(app, document)
     docs.install_assets(app)
@@ -107,17 +111,14 @@ def _redis(settings: Settings) -> RedisCache | None:
 
 def _install_core(
     app: Flask, settings: Settings, *, redis: RedisCache | None, clock: Clock
-) -> None:
+) -> Database:
     """Build the use cases, and leave them where the views find them."""
     database = Database(_database_url(settings), pool_size=settings.db_pool_size)
     shared = SharedEntities(redis, partial(schema.identity, database)) if redis else None
     entities = EntityDirectory(
         EntityStore(database), shared, capacity=settings.directory_cache_entries
     )
-    tenants = Tenants(database)
-    credentials = Credentials(database, clock)
     app.extensions["database"] = database
-    app.extensions["credentials"] = credentials
     app.extensions["activities"] = Activities(
         database,
         entities,
@@ -129,8 +130,24 @@ def _install_core(
         apex_default_limit=settings.apex_default_limit, apex_max_limit=settings.apex_max_limit
     )
     app.extensions[directory.EXTENSION] = DirectoryEntries(database)
+    return database
+
+
+def _authenticator(
+    app: Flask, settings: Settings, database: Database, *, clock: Clock
+) -> auth.Authenticator:
+    credentials = app.extensions["credentials"] = Credentials(database, clock)
     verifier = TokenVerifier(settings)
-    auth.install(app, auth.Authenticator(credentials, tenants, verifier, clock=clock))
+    return auth.Authenticator(credentials, Tenants(database), verifier, clock=clock)
+
+
+def _trace(app: Flask, database: Database, *, endpoint: str) -> None:
+    """Install the tracing, whose libraries are an extra and need not be there."""
+    try:
+        tracing = import_module("gateway.tracing")
+    except ModuleNotFoundError as error:
+        raise SettingsError("GATEWAY_OTEL_ENDPOINT needs the extra `tracing`") from error
+    tracing.install(app, database, endpoint=endpoint, blueprints=PRIVATE_BLUEPRINTS)
 
 
 def _finisher(log: logs.RequestLog, metrics: Metrics) -> Callable[[Response], Response]:

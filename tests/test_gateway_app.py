@@ -49,7 +49,8 @@ def test_wrong_method_answers_as_dialect(client: FlaskClient):
     answer = client.patch("/v1/crm/activities")
     assert answer.json["httpStatus"] == "METHOD_NOT_ALLOWED"
     assert "POST" in answer.headers["Allow"]
-    assert client.post("/version").headers["Allow"] == "GET, HEAD, OPTIONS"
+    allowed = client.post("/version").headers["Allow"].split(", ")
+    assert set(allowed) == {"GET", "HEAD", "OPTIONS"}
 
 
 @pytest.mark.parametrize(

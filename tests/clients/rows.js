@@ -36,7 +36,7 @@ export function makeRows(organizationId, seed) {
 }
 
 function makeRow(organizationId, index, { below, pick }) {
-  const created = new Date(FIRST_INSTANT + index * 7_777 + below(5_000))
+  const created = new Date(FIRST_INSTANT + Math.floor(index / 2) * 7_777)
   const updated = new Date(created.getTime() + pick([0, 0, 86_400_000 + index]))
   return {
     id: index + 1,
@@ -97,7 +97,7 @@ export function toRecord(row) {
     // A span needs no duration: the gateway shows it. Every second row so stores none.
     duration_minutes: row.id % 2 && row.duration === spanOf(row) ? null : row.duration,
     // Finer than the wire shows, but in the order of the wire.
-    created_at: row.created_at.replace('Z', '250Z'),
+    created_at: row.created_at.replace('Z', row.id % 2 ? '800Z' : '200Z'),
     updated_at: row.updated_at.replace('Z', '250Z')
   }
   const kept = ['subject', 'public_description', 'location', 'location_geocoded', 'start_date',
