@@ -111,8 +111,8 @@ class Database:
         self, engine: Engine, sql: str, parameters: Mapping[str, Any]
     ) -> Sequence[tuple[Any, ...]]:
         try:
-            pooled = engine.raw_connection()
-        except (DBAPIError, PoolTimeout) as error:
+            pooled = engine.raw_connection()  # Raises the driver's own errors, not SQLAlchemy's.
+        except (psycopg.Error, DBAPIError, PoolTimeout) as error:
             raise Unavailable(detail=_first_line(error)) from error
         connection: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
         try:

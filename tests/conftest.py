@@ -5,6 +5,7 @@ that nothing remembered by one reaches another.
 """
 
 import itertools
+import json
 import os
 import shutil
 import socket
@@ -47,6 +48,11 @@ hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 class NetworkIsClosedError(Exception):
     """A test tried to reach another machine."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make golden` say that golden documents are to be written."""
+    parser.addoption("--rewrite-golden", action="store_true", help="write our golden documents")
 
 
 def pytest_configure() -> None:
@@ -116,6 +122,23 @@ def own_postgres() -> Iterator[OwnServer]:
         yield server
         server.thaw()
         server.stop()
+
+
+@pytest.fixture
+def assert_golden(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
+    """Give the comparison of a document with a golden file, named by its path below `golden/`.
+
+    Only for documents of our own making: those of the vendors' pages are evidence, and stay.
+    """
+
+    def compare(name: str, document: Any) -> None:
+        path = Path(__file__).parent / "golden" / name
+        if request.config.getoption("--rewrite-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        assert document == json.loads(path.read_text())
+
+    return compare
 
 
 @pytest.fixture

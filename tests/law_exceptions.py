@@ -95,7 +95,8 @@ def may_differ_in_acceptance(dialect: Dialect, body: Body, shown: Sequence[Body]
     text that was shown". A place that an import brought may not be one that a client may write.
     """
     keys = {"start", "end", "duration", "activity_type", "notes", "location_geocoded", *CLOCKS}
-    return bool(keys & _echo_in_one(dialect, body, shown))
+    once = _echo_in_one(dialect, body, shown)
+    return bool(keys & once) or _leaves_end_to_first(dialect, body, shown)
 
 
 def _echo_in_one(dialect: Dialect, body: Body, shown: Sequence[Body]) -> set[str]:
@@ -140,9 +141,7 @@ def _blurred_times(
         return found
     if "duration" in body and once:
         found.add("duration")  # E: beside which ends a duration stands depends on what is shown.
-    sets_end = all(_sets_end(dialect, body, document) for document in shown)
-    if {"start", "duration"} <= body.keys() and not sets_end:
-        # "with start alone it sets end": so may the first write, and not the second.
+    if _leaves_end_to_first(dialect, body, shown):
         found |= {"end", "duration"}
     if "user_timezone" in body:
         # E: a whole day whose midnight is sent back beside a new zone stays that day.
@@ -153,11 +152,19 @@ def _blurred_times(
     return found
 
 
-def _sets_end(dialect: Dialect, body: Body, shown: Body) -> bool:
-    """Return whether Deskera's body decides about the end, itself or by start and duration."""
-    sent = {key for key in body if not is_echo(dialect, key, body, shown)}
-    has_both = {"start", "duration"} <= sent and None not in (body["start"], body["duration"])
-    return "end" in sent or has_both
+def _leaves_end_to_first(dialect: Dialect, body: Body, shown: Sequence[Body]) -> bool:
+    """Return whether the end may be one that Deskera's first write set by start and duration.
+
+    "with start alone it sets end": so may the first write, and not the second; and E for "alone".
+    """
+    if dialect.name != "deskera" or not {"start", "duration"} <= body.keys():
+        return False
+    ways = set()
+    for document in shown:
+        sent = {key for key in body if not is_echo(dialect, key, body, document)}
+        has_both = {"start", "duration"} <= sent and None not in (body["start"], body["duration"])
+        ways.add("end" if "end" in sent else "start and duration" if has_both else "neither")
+    return len(ways) > 1 or ways == {"neither"}
 
 
 def _clock(activity: Activity, end: str) -> time | None:

@@ -5,6 +5,7 @@ The two sizes are two databases with a service each, so that they can be loaded 
 
 import http.client
 import time
+from collections.abc import Mapping
 from statistics import median
 
 import psycopg
@@ -37,7 +38,7 @@ def measure(bench: Bench) -> None:
         bench.stop(name)
 
 
-def _compare_gets(bench: Bench, running: dict[str, Server]) -> None:
+def _compare_gets(bench: Bench, running: Mapping[str, Server]) -> None:
     """Load gets in turn; each size is asked for ids of its own."""
     tenant_ids = bench.plan.small.tenant_ids
     written = {

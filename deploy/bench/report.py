@@ -129,7 +129,7 @@ def ratios(numbers: Numbers) -> str:
 
 def loads(numbers: Numbers) -> str:
     """Return the loads behind the ratios as text: one line a row and server."""
-    lines = [("load", "rps", "p50 ms", "p99 ms", "cpu us", "client", "errors")]
+    lines: list[Sequence[str]] = [("load", "rps", "p50 ms", "p99 ms", "cpu us", "client", "errors")]
     for key in numbers:
         name, _, measure = key.rpartition(".")
         if measure == "rps":

@@ -1,4 +1,4 @@
-"""20 writes a second and tenant beside the reads: are kept answers worth it, and never stale?
+"""20 writes a second and tenant beside the reads: kept answers must pay, and never be stale.
 
 Each tenant has one writer, the only one to change its totals. It creates and removes activities in
 turn, and after each acknowledged write asks for the first page: on several connections, so that

@@ -9,7 +9,10 @@ const FILTERED = NAMES.filter((name) => name !== 'organization_id')
 const SELECTED = [...NAMES, 'location_geocoded']
 const COMPARISONS = ['$lt', '$lte', '$gt', '$gte']
 const PATTERNS = ['$like', '$notlike', '$ilike']
-const PATTERN_TEXTS = ['%', '_', '%call%', 'Call%', '%\\%%', '%\\_%', '_all', '%É%', '%é%', '', '%\\\\%', 'CALL', '%o_n%']
+const PATTERN_TEXTS = [
+  '%', '_', '%call%', 'Call%', '%\\%%', '%\\_%', '_all', '%É%', '%é%', '', '%\\\\%', 'CALL', '%o_n%', '%ß%',
+  'e_', '%𐐨%', 'ა', '%i%'
+]
 
 const isNullable = (name) => COLUMNS[name].type.includes('null')
 const isText = (name) => COLUMNS[name].type.includes('string') && !COLUMNS[name].format

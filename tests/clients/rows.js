@@ -8,7 +8,8 @@ const SUBJECTS = [
   'Sales Follow-up Call', 'Product Demo', 'Onboarding Call', // from_vendor_doc
   'call', 'CALL', 'Call back', 'recall', '', ' ', 'trailing ', "O'Brien", '"quoted"', '5', 'null',
   'true', '100% sure', '100 percent', 'under_score', 'underXscore', 'back\\slash', 'back/slash',
-  'a+b & c=d', 'x[0]', '$in', 'Émile', 'émile', 'naïve', 'party 🎉', 'tab\tbed', 'line\nbreak', '東京'
+  'a+b & c=d', 'x[0]', '$in', 'Émile', 'émile', 'naïve', 'party 🎉', 'tab\tbed', 'line\nbreak', '東京', 'straße',
+  'STRASSE', 'ﬁsh', 'ǅ', 'Ა', '𐐀', 'e\u0301'
 ] // the others inferred: everything that a URL or a pattern can get wrong
 const NOTES = [null, null, '', 'Discuss new product features and pricing', 'x_y%z', '日本', '<b>bold</b>']
 const PLACES = [null, '', 'Zoom Meeting', 'Online - Zoom', 'Client Office', 'zoom meeting']
@@ -36,7 +37,7 @@ export function makeRows(organizationId, seed) {
 }
 
 function makeRow(organizationId, index, { below, pick }) {
-  const created = new Date(FIRST_INSTANT + Math.floor(index / 2) * 7_777)
+  const created = new Date(FIRST_INSTANT + index * 7_777 + below(5_000))
   const updated = new Date(created.getTime() + pick([0, 0, 86_400_000 + index]))
   return {
     id: index + 1,
@@ -97,7 +98,7 @@ export function toRecord(row) {
     // A span needs no duration: the gateway shows it. Every second row so stores none.
     duration_minutes: row.id % 2 && row.duration === spanOf(row) ? null : row.duration,
     // Finer than the wire shows, but in the order of the wire.
-    created_at: row.created_at.replace('Z', row.id % 2 ? '800Z' : '200Z'),
+    created_at: row.created_at.replace('Z', '250Z'),
     updated_at: row.updated_at.replace('Z', '250Z')
   }
   const kept = ['subject', 'public_description', 'location', 'location_geocoded', 'start_date',

@@ -14,12 +14,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, scoped_session, selectinload, sessionmaker
 
 from deploy.bench.asks import AUDIENCE, ISSUER
-from deploy.bench.usual import schemas
+from deploy.bench.usual import achieveapex, deskera
 from deploy.bench.usual.models import Activity, Deal, Tenant
 
 session: scoped_session[Session] = scoped_session(sessionmaker())
-deskera = Blueprint("deskera", __name__, url_prefix="/v1/crm")
-apex = Blueprint("achieveapex", __name__)
+deskera_blueprint = Blueprint("deskera", __name__, url_prefix="/v1/crm")
+apex_blueprint = Blueprint("achieveapex", __name__)
 
 SORTS = {
     "id": Activity.id,
@@ -64,12 +64,12 @@ def _zone(tenant_id: int) -> ZoneInfo:
     return ZoneInfo(tenant.deskera_timezone)
 
 
-@deskera.route("/activities")
+@deskera_blueprint.route("/activities")
 class DeskeraActivities(MethodView):
     """Deskera's list."""
 
-    @deskera.arguments(schemas.DeskeraQuery, location="query")
-    @deskera.response(200, schemas.DeskeraPage)
+    @deskera_blueprint.arguments(deskera.Query, location="query")
+    @deskera_blueprint.response(200, deskera.Page)
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
         """List activities."""
         g.zone = _zone(g.tenant_id)
@@ -84,16 +84,16 @@ class DeskeraActivities(MethodView):
             .options(*DESKERA_PARTS)
         ).all()
         total = _total()
-        pagination = {"page": query["page"], "totalRecords": total, "isZeroState": total == 0}
-        return {"data": found, "paginationInfo": pagination}
+        pagination = {"page": query["page"], "total_records": total, "is_zero_state": total == 0}
+        return {"data": found, "pagination_info": pagination}
 
 
-@apex.route("/activities")
+@apex_blueprint.route("/activities")
 class ApexActivities(MethodView):
     """AchieveApex's list."""
 
-    @apex.arguments(schemas.ApexQuery, location="query")
-    @apex.response(200, schemas.ApexPage)
+    @apex_blueprint.arguments(achieveapex.Query, location="query")
+    @apex_blueprint.response(200, achieveapex.Page)
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
         """List activities."""
         found = session.scalars(
@@ -107,11 +107,11 @@ class ApexActivities(MethodView):
         return {**query, "total": _total(), "data": found}
 
 
-@apex.route("/activities/<int:activity_id>")
+@apex_blueprint.route("/activities/<int:activity_id>")
 class ApexActivity(MethodView):
     """AchieveApex's single activity."""
 
-    @apex.response(200, schemas.ApexExpandedActivity)
+    @apex_blueprint.response(200, achieveapex.ExpandedActivityInfo)
     def get(self, activity_id: int) -> Activity:
         """Return one activity."""
         found = session.scalars(
@@ -147,6 +147,6 @@ def create_app() -> Flask:
     app.before_request(_authenticate)
     app.teardown_request(lambda _: session.remove())
     api = Api(app)
-    api.register_blueprint(deskera)
-    api.register_blueprint(apex)
+    api.register_blueprint(deskera_blueprint)
+    api.register_blueprint(apex_blueprint)
     return app

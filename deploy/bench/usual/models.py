@@ -1,7 +1,7 @@
 """ORM models over the yardstick's own tables (`peers.sql`)."""
 
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Integer, MetaData, Table
 from sqlalchemy.dialects.postgresql import JSONB
@@ -12,7 +12,7 @@ class Base(DeclarativeBase):
     """What every model has in common: plain integer keys, and stamps with a zone."""
 
     metadata = MetaData(schema="usual")
-    type_annotation_map = {  # noqa: RUF012: SQLAlchemy's own way of saying it
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         int: BigInteger,
         datetime: DateTime(timezone=True),
         Any: JSONB,
@@ -175,6 +175,7 @@ class Activity(Base):
     @property
     def span_minutes(self) -> int | None:
         """Whole minutes between two timed ends."""
-        if None in (self.start_time, self.end_time, self.start_at, self.end_at):
+        start, end = self.start_at, self.end_at
+        if self.start_time is None or self.end_time is None or start is None or end is None:
             return None
-        return int((self.end_at - self.start_at).total_seconds() // 60)  # type: ignore[operator]
+        return int((end - start).total_seconds() // 60)

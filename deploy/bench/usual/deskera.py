@@ -1,15 +1,15 @@
-"""marshmallow schemas of both dialects' reads: every key in the order of the wire."""
+"""marshmallow schemas of Deskera's list: every key in the order of the wire."""
 
 from datetime import datetime
 from typing import Any
 
 from flask import g
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
 from deploy.bench.usual.models import Activity
 
 
-class Stamp(fields.Field):
+class Stamp(fields.Field[str]):
     """An instant in the tenant's zone, as Deskera writes it."""
 
     def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> str | None:
@@ -21,15 +21,6 @@ class Stamp(fields.Field):
             text = text.rstrip("0")
         offset = wall.strftime("%z")
         return text + ("Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:]}")
-
-
-class MillisecondStamp(fields.Field):
-    """An instant in UTC with three digits of a second, as AchieveApex writes it."""
-
-    def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> str | None:
-        if value is None:
-            return None
-        return value.astimezone().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Text(fields.String):
@@ -61,7 +52,7 @@ class PersonInfo(Schema):
     country_code = fields.String()
     address = fields.String()
     type = fields.Constant("person")
-    organization_id = fields.Function(lambda contact: contact.company_id or 0)
+    organization_id = fields.Integer(attribute="company_id")
     label_id = fields.Constant(0)
     label = fields.Function(lambda contact: {"name": contact.label} if contact.label else {})
     logo = fields.String()
@@ -71,7 +62,7 @@ class OrganizationInfo(PersonInfo):
     """The same of an organization."""
 
     type = fields.Constant("organization")
-    organization_id = fields.Constant(0)
+    organization_id = fields.Integer(attribute="company_id", dump_default=0)
 
 
 class StageInfo(Schema):
@@ -134,7 +125,7 @@ def _duration(activity: Activity) -> str:
     return "" if minutes is None else f"{minutes // 60}h {minutes % 60}m"
 
 
-class DeskeraActivity(Schema):
+class ActivityInfo(Schema):
     """Deskera's activity."""
 
     id = fields.Integer()
@@ -183,18 +174,18 @@ class PaginationInfo(Schema):
     """What Deskera says of a page."""
 
     page = fields.Integer()
-    totalRecords = fields.Integer()  # noqa: N815: the wire's own spelling
-    isZeroState = fields.Boolean()  # noqa: N815
+    total_records = fields.Integer(data_key="totalRecords")
+    is_zero_state = fields.Boolean(data_key="isZeroState")
 
 
-class DeskeraPage(Schema):
+class Page(Schema):
     """A page of Deskera's list."""
 
-    data = fields.Nested(DeskeraActivity, many=True)
-    paginationInfo = fields.Nested(PaginationInfo)  # noqa: N815
+    data = fields.Nested(ActivityInfo, many=True)
+    pagination_info = fields.Nested(PaginationInfo, data_key="paginationInfo")
 
 
-class DeskeraQuery(Schema):
+class Query(Schema):
     """The parameters of Deskera's list."""
 
     page = fields.Integer(load_default=1, validate=validate.Range(min=1))
@@ -209,111 +200,3 @@ class DeskeraQuery(Schema):
     sort_dir = fields.String(
         data_key="sortDir", load_default="DESC", validate=validate.OneOf(["ASC", "DESC"])
     )
-
-
-class ApexUser(Schema):
-    """A user or contact in AchieveApex's expansions."""
-
-    id = fields.Integer()
-    full_name = fields.String()
-    email = fields.String()
-
-
-class ApexContact(ApexUser):
-    """A contact in AchieveApex's expansions."""
-
-    full_name = fields.String(attribute="name")
-
-
-class ApexDeal(Schema):
-    """A deal in AchieveApex's expansions."""
-
-    id = fields.Integer()
-    name = fields.String()
-    stage = fields.String(attribute="stage.name")
-
-
-class ApexCompany(Schema):
-    """A company in AchieveApex's expansions."""
-
-    id = fields.Integer()
-    name = fields.String()
-    website = fields.String()
-
-
-class _First(fields.Field):
-    """The first of a list, as one of its attributes or dumped by a schema; null of none."""
-
-    def __init__(self, shape: Schema | str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._shape = shape
-
-    def _serialize(self, value: list[Any], *_: Any, **__: Any) -> Any:
-        if not value:
-            return None
-        shape = self._shape
-        return getattr(value[0], shape) if isinstance(shape, str) else shape.dump(value[0])
-
-
-def _apex_duration(activity: Activity) -> int | None:
-    if activity.duration_minutes is None:
-        return activity.span_minutes
-    return activity.duration_minutes
-
-
-class ApexActivity(Schema):
-    """AchieveApex's activity as it is listed."""
-
-    id = fields.Integer()
-    organization_id = fields.Integer(attribute="tenant_id")
-    created_by_user_id = fields.Integer(attribute="created_by")
-    assigned_to_user_id = _First("id", attribute="assignees")
-    subject = fields.String()
-    note = fields.String(attribute="notes")
-    public_description = fields.String()
-    location = fields.String()
-    location_geocoded = fields.Raw()
-    start_date = fields.Date()
-    start_time = fields.Time()
-    end_date = fields.Date()
-    end_time = fields.Time()
-    duration = fields.Function(_apex_duration)
-    deal_id = fields.Integer()
-    contact_id = _First("id", attribute="contacts")
-    company_id = _First("id", attribute="companies")
-    activity_type = fields.String()
-    done = fields.Boolean(attribute="completed")
-    created_at = MillisecondStamp()
-    updated_at = MillisecondStamp()
-    deleted_at = MillisecondStamp()
-
-
-class ApexExpandedActivity(ApexActivity):
-    """AchieveApex's activity as it is got by id."""
-
-    created_by_user = fields.Nested(ApexUser, attribute="creator")
-    assigned_to_user = _First(ApexUser(), attribute="assignees", dump_only=True)
-    deal = fields.Nested(ApexDeal, allow_none=True)
-    contact = _First(ApexContact(), attribute="contacts", dump_only=True)
-    company = _First(ApexCompany(), attribute="companies", dump_only=True)
-
-
-class ApexPage(Schema):
-    """A page of AchieveApex's list."""
-
-    total = fields.Integer()
-    limit = fields.Integer()
-    skip = fields.Integer()
-    data = fields.Nested(ApexActivity, many=True)
-
-
-class ApexQuery(Schema):
-    """The parameters of AchieveApex's list that the bench uses."""
-
-    class Meta:
-        """The others are ignored."""
-
-        unknown = EXCLUDE
-
-    limit = fields.Integer(data_key="$limit", load_default=10)
-    skip = fields.Integer(data_key="$skip", load_default=0)
