@@ -6,8 +6,11 @@ servers, where they are used, are leased here for as long as the master runs.
 
 import os
 import shutil
+import struct
+import sys
 import tempfile
 from pathlib import Path
+from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -16,6 +19,8 @@ from gateway import embedded, logs
 from gateway.settings import Settings
 
 SHARED_MEMORY = Path("/dev/shm")
+# How long a client may pause while it sends a request, or takes in an answer.
+RECEIVE_SECONDS, SEND_SECONDS = 5, 30
 BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 BODY_LENGTHS = frozenset({"CONTENT-LENGTH", "TRANSFER-ENCODING"})
 
@@ -25,6 +30,11 @@ class ServerLogger(Logger):
 
     def access(self, *_details: Any) -> None:
         """Log nothing, and above all format nothing."""
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log an exception, unless it only says that a client paused for too long."""
+        if not isinstance(sys.exc_info()[1], BlockingIOError):
+            super().exception(msg, *args, **kwargs)
 
 
 _settings, _servers = embedded.equip(Settings.from_env())
@@ -47,6 +57,13 @@ logger_class = ServerLogger
 logconfig_dict = logs.server_logging(_settings.log_level)
 # prometheus_client looks at the environment, and when it is first imported.
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_scratch}"]
+
+
+def when_ready(server: Any) -> None:
+    """Let no client hold a thread by pausing inside a request: connections inherit the limits."""
+    for listener in server.LISTENERS:
+        for option, seconds in ((SO_RCVTIMEO, RECEIVE_SECONDS), (SO_SNDTIMEO, SEND_SECONDS)):
+            listener.sock.setsockopt(SOL_SOCKET, option, struct.pack("ll", seconds, 0))
 
 
 def pre_request(_worker: Any, req: Any) -> None:

@@ -6,7 +6,8 @@ import time
 from typing import Any, cast
 
 import flask
-from werkzeug.exceptions import RequestEntityTooLarge
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.local import LocalProxy
 
 from core.model import Principal
@@ -37,12 +38,15 @@ class Request(flask.Request):
         return self._request_id
 
     def get_data(self, *rest: Any, **options: Any) -> Any:
-        """Return the whole body; raises RequestEntityTooLarge.
+        """Return the whole body; raises RequestEntityTooLarge, or BadRequest for broken chunks.
 
         Werkzeug silently cuts a body of unknown length off at its limit. Its limit is therefore
         one byte above ours, and what reaches that was too long.
         """
-        data = super().get_data(*rest, **options)
+        try:
+            data = super().get_data(*rest, **options)
+        except ParseException as error:
+            raise BadRequest from error
         if data and self.max_content_length and len(data) >= self.max_content_length:
             raise RequestEntityTooLarge
         return data

@@ -6,11 +6,13 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-MIN_SECRET_BYTES = 32  # As many as HS256 puts out: RFC 7518, section 3.2.
+LIKENESS = 0.9
+MIN_SECRET_BYTES = 16  # RFC 7518 asks for 32; secrets of running systems are often shorter.
 PREFIX = "GATEWAY_"
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
@@ -255,7 +257,7 @@ class Settings:
         """Return the settings of an environment, by default the process's own.
 
         Raises: SettingsError, naming every faulty variable, its value unless it is secret, and
-        what was expected; a variable that starts with GATEWAY_ and is none of ours is faulty too.
+        what was expected; a variable whose name is nearly one of ours is faulty too.
         """
         environ = os.environ if environ is None else environ
         problems = [f"{name}: there is no such setting" for name in _unknown_names(environ)]
@@ -284,5 +286,11 @@ VARIABLES: Mapping[str, Variable] = {
 
 
 def _unknown_names(environ: Mapping[str, str]) -> list[str]:
+    """Return variables that look like ours, misspelt.
+
+    Others that begin alike are let be: Kubernetes sets GATEWAY_PORT and more for a service that is
+    named "gateway".
+    """
     ours = {variable.name for variable in VARIABLES.values()}
-    return sorted(name for name in environ if name.startswith(PREFIX) and name not in ours)
+    foreign = sorted(name for name in environ if name.startswith(PREFIX) and name not in ours)
+    return [name for name in foreign if get_close_matches(name, ours, cutoff=LIKENESS)]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+
 def deep(levels: int) -> dict[str, Any]:
     """Return `$or` inside `$or`, so many levels deep."""
     query: dict[str, Any] = {"id": 1}

@@ -136,11 +136,16 @@ def _blurred_times(
         # (whole days in Deskera; microseconds and second instants in AchieveApex) survives an
         # echo only, and the span follows it.
         found.add("duration")
-    found |= once & {"duration"}
+    if "duration" in body and any(is_echo(dialect, "duration", body, it) for it in shown):
+        # E: a duration that is shown already is left to follow the times, or to stay, and which
+        # of the two is not shown.
+        found.add("duration")
     if dialect.name == "achieveapex":
         return found
-    if "duration" in body and once:
-        found.add("duration")  # E: beside which ends a duration stands depends on what is shown.
+    if "duration" in body and (once or {"start", "end"} <= body.keys()):
+        # "ignored beside start and end": the second may be, where the first was not, as by E it
+        # depends on what is shown beside which ends a duration stands.
+        found.add("duration")
     if _leaves_end_to_first(dialect, body, shown):
         found |= {"end", "duration"}
     if "user_timezone" in body:

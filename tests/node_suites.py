@@ -27,14 +27,14 @@ ORGANIZATIONS = {
     name: 1001 + place
     for place, name in enumerate(
         "wire_fetch wire_axios paging multi differential several"
-        " day_fetch_key day_fetch_bearer day_axios_key day_axios_bearer stranger".split()
+        " day_fetch_key day_fetch_bearer day_axios_key day_axios_bearer refusals stranger".split()
     )
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a suite's run said: its whole output, the counts of its closing lines, its own counts."""
+    """What a run said: its output, the counts of its closing lines, and the suite's own counts."""
 
     output: str
     counts: dict[str, int]

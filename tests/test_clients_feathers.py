@@ -13,7 +13,8 @@ from stage import JWT_SECRET
 SEED = int(os.environ.get("CLIENTS_SEED", "20250415"))
 RUNS = int(os.environ.get("CLIENTS_RUNS", "2100"))
 ADAPTER_TESTS = 105  # 1 of ours; 43 + .id over two transports; 6 + .id; 8 + .id.
-DAY_TESTS = 76
+DAY_TESTS = 56  # 14 for each of two transports with two kinds of credential.
+REFUSAL_TESTS = 128  # 28 calls for each of those, 8 callers for each transport.
 DIFFERENTIAL_TESTS = 29
 
 Run = Callable[..., Report]
@@ -66,6 +67,10 @@ def test_rest_client_does_day(run: Run):
     assert_all_passed(run("day", seconds=60), DAY_TESTS)
 
 
+def test_rest_client_throws_feathers_errors(run: Run):
+    assert_all_passed(run("refusals", seconds=60), REFUSAL_TESTS)
+
+
 def test_adapter_suite_passes(run: Run):
     assert_all_passed(run("adapter", seconds=60), ADAPTER_TESTS)
 
@@ -79,5 +84,5 @@ def test_queries_equal_stock_service(run: Run):
 
 def assert_all_passed(report: Report, tests: int) -> None:
     """Check the suite's own counts: a suite that shrinks unnoticed proves less."""
-    others = {name: 0 for name in ("fail", "cancelled", "skipped", "todo")}
+    others = dict.fromkeys(("fail", "cancelled", "skipped", "todo"), 0)
     assert report.counts == {"tests": tests, "pass": tests, **others}

@@ -90,9 +90,7 @@ def test_hostile_url_is_refused(ask: Ask, query: str):
     assert_bounded(ask(f"/activities?{query}"), 400)
 
 
-@pytest.mark.parametrize(
-    ("query", "total"), ANSWERED_URLS.values(), ids=ANSWERED_URLS.keys()
-)
+@pytest.mark.parametrize(("query", "total"), ANSWERED_URLS.values(), ids=ANSWERED_URLS.keys())
 def test_hostile_url_is_answered(ask: Ask, query: str, total: int):
     answer = ask(f"/activities?{query}&$select=id")
     assert_bounded(answer, 200)
@@ -124,7 +122,8 @@ def test_thousand_values_are_answered(ask: Ask, column: str):
 
 
 @pytest.mark.parametrize(
-    "shown", ["9" * 5000, "-1", "0", "1.0", "1e0", "%D9%A1", "+1", "01", "1;x", "%00", "%ff", "null"]
+    "shown",
+    ["9" * 5000, "-1", "0", "1.0", "1e0", "%D9%A1", "+1", "01", "1;x", "%00", "%ff", "null"],
 )
 def test_hostile_id_is_not_found(ask: Ask, shown: str):
     assert_bounded(ask(f"/activities/{shown}"), 404)

@@ -1,10 +1,8 @@
 """Deskera's dialect through the whole service: the seven operations, and what writes mean."""
 
-from typing import Any
-
 import orjson
 import pytest
-from deskera_api import PLACE, USER, Api, base64, refused
+from deskera_api import PLACE, USER, Api, refused
 from deskera_page import golden
 from flask.testing import FlaskClient
 from stage import Clock, Demo, Home

@@ -24,7 +24,7 @@ from core.model import Tenant
 from core.tenants import Tenants
 from gateway import engines
 
-WORKERS = 2
+WORKERS, THREADS = 2, 2
 MAX_BODY_BYTES = 2048
 TENANT_ID = 2_000_001
 
@@ -115,6 +115,25 @@ def test_body_is_bounded_to_the_byte(
     assert b'"code":%d' % status in answers
 
 
+def test_broken_chunk_is_the_clients_fault(port: int, key: str):
+    lines = ("Content-Type: application/json", "Transfer-Encoding: chunked", f"x-api-key: {key}")
+    answers = exchange(port, head("POST", "/activities", *lines), b"zz\r\n{}\r\n0\r\n\r\n")
+    assert answers.startswith(b"HTTP/1.1 400")
+    assert not answers.endswith(b"(still open)")
+
+
+def test_pausing_clients_are_given_up(port: int, log: Path):
+    paused = [socket.create_connection(("127.0.0.1", port)) for _ in range(WORKERS * THREADS + 1)]
+    for connection in paused:
+        connection.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\nX-")
+    begun = time.monotonic()
+    assert "version" in get(port, "/version")
+    assert time.monotonic() - begun < 15
+    for connection in paused:
+        connection.close()
+    assert "Traceback" not in log.read_text()
+
+
 def test_too_long_line_is_414(port: int):
     assert exchange(port, head("GET", "/" + "x" * 9000)).startswith(b"HTTP/1.1 414")
 
@@ -125,7 +144,7 @@ def test_line_of_eight_kibibytes_is_read(port: int):
 
 def get(port: int, path: str) -> str:
     """Return the body of an answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.request("GET", path, headers={"Connection": "close"})
     body = connection.getresponse().read().decode()
     connection.close()

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def main() -> None:
     unknown = set(chosen) - EXPERIMENTS.keys()
     if unknown:
         raise SystemExit(f"There is no experiment {', '.join(sorted(unknown))}.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # So that nothing is left running.
     with Bench(_plan(options)) as bench:
         for name, experiment in EXPERIMENTS.items():
             if name not in chosen:

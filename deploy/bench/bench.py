@@ -71,8 +71,12 @@ class Bench:
         self._filled: set[str] = set()
 
     def __enter__(self) -> "Bench":
-        self._postgres = start_postgres(self.scratch / "postgres", POSTGRES_SETTINGS)
-        self._redis = start_redis(self.scratch / "redis")
+        try:
+            self._postgres = start_postgres(self.scratch / "postgres", POSTGRES_SETTINGS)
+            self._redis = start_redis(self.scratch / "redis")
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

@@ -1,7 +1,7 @@
 """CPU of one page request inside one process, without any server: the steadiest figure there is.
 
-`python -m deploy.bench.cpu ours|usual` prints the microseconds of process time that a request
-takes, measured by calling the WSGI application on random pages; the environment says the rest.
+`python -m deploy.bench.cpu ours|usual ROUNDS` prints the microseconds of process time that one
+request takes, measured by calling the WSGI application on random pages; the environment says the rest.
 """
 
 import json
@@ -22,8 +22,7 @@ from deploy.bench.bench import Bench
 
 WARM_REQUESTS = 400
 TENANTS = "BENCH_TENANTS"
-REQUESTS = {"ours": 1500, "usual": 100}
-ROUNDS = 5
+REQUESTS = {"ours": 2000, "usual": 150}
 TIMEOUT_SECONDS = 120
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -39,7 +38,7 @@ def measure(bench: Bench) -> None:
     for name, (kind, environ) in {**builds, "usual": ("usual", usual)}.items():
         bench.say(f"cpu: {name}")
         finished = subprocess.run(
-            [sys.executable, "-m", "deploy.bench.cpu", kind],
+            [sys.executable, "-m", "deploy.bench.cpu", kind, str(bench.plan.rounds)],
             env={**os.environ, **environ, TENANTS: json.dumps(bench.tenant_ids)},
             stdout=subprocess.PIPE,
             check=True,
@@ -99,7 +98,7 @@ def call(application: Wsgi, environ: dict[str, Any]) -> str:
     return statuses[0]
 
 
-def main(kind: str) -> None:
+def main(kind: str, rounds: int) -> None:
     """Print the CPU microseconds of one request, the median of a few rounds."""
     application = _application(kind)
     requests = environs(deskera_pages(json.loads(os.environ[TENANTS])))
@@ -111,7 +110,7 @@ def main(kind: str) -> None:
         if not status.startswith("200"):
             raise SystemExit(f"{kind} answers {status}")
     took = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         started = time.process_time()
         for _ in range(REQUESTS[kind]):
             call(application, choose(requests))
@@ -120,4 +119,4 @@ def main(kind: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

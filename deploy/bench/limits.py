@@ -6,7 +6,7 @@ The statements are taken from the service itself, so that they cannot drift from
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -52,12 +52,13 @@ def _own_scripts(url: str) -> dict[str, str]:
     query = ActivityQuery(EVERYTHING, NEWEST_FIRST, limit=10, offset=0)
     seen: list[tuple[str, Any]] = []
     database.observers.append(lambda sql, parameters: seen.append((sql, parameters)))
-    scripts = {}
-    for name, read in {
+    reads: dict[str, Callable[[], object]] = {
         "page": lambda: repository.page(1, viewer, query, count=True),
         "get": lambda: repository.one(1, BASE + 1, viewer),
         "versions": lambda: repository.version(1),
-    }.items():
+    }
+    scripts = {}
+    for name, read in reads.items():
         seen.clear()
         read()
         scripts[name] = _script(*seen[0])

@@ -12,22 +12,59 @@ import { RenamedService } from './renamed.js'
 
 /** They test the gateway alone. */
 const WIRE = [
-  '.get', '.get + $select', '.get + id + query', '.get + NotFound', '.get + NotFound (integer)',
-  '.get + id + query id', '.find', '.remove', '.remove + $select', '.remove + id + query',
-  '.remove + NotFound', '.remove + NotFound (integer)', '.remove + id + query id', '.patch',
-  '.patch + $select', '.patch + id + query', '.patch + NotFound', '.patch + NotFound (integer)',
-  '.patch + query + NotFound', '.patch + id + query id', '.create', '.create ignores query',
-  '.create + $select', '.find + equal', '.find + equal multiple', '.find + $sort',
-  '.find + $sort + string', '.find + $limit', '.find + $limit 0', '.find + $skip',
-  '.find + $select', '.find + $or', '.find + $in', '.find + $nin', '.find + $lt', '.find + $lte',
-  '.find + $gt', '.find + $gte', '.find + $ne', '.find + $gt + $lt + $sort',
-  '.find + $or nested + $sort', '.find + $and', '.find + $and + $or'
+  '.get',
+  '.get + $select',
+  '.get + id + query',
+  '.get + NotFound',
+  '.get + NotFound (integer)',
+  '.get + id + query id',
+  '.find',
+  '.remove',
+  '.remove + $select',
+  '.remove + id + query',
+  '.remove + NotFound',
+  '.remove + NotFound (integer)',
+  '.remove + id + query id',
+  '.patch',
+  '.patch + $select',
+  '.patch + id + query',
+  '.patch + NotFound',
+  '.patch + NotFound (integer)',
+  '.patch + query + NotFound',
+  '.patch + id + query id',
+  '.create',
+  '.create ignores query',
+  '.create + $select',
+  '.find + equal',
+  '.find + equal multiple',
+  '.find + $sort',
+  '.find + $sort + string',
+  '.find + $limit',
+  '.find + $limit 0',
+  '.find + $skip',
+  '.find + $select',
+  '.find + $or',
+  '.find + $in',
+  '.find + $nin',
+  '.find + $lt',
+  '.find + $lte',
+  '.find + $gt',
+  '.find + $gte',
+  '.find + $ne',
+  '.find + $gt + $lt + $sort',
+  '.find + $or nested + $sort',
+  '.find + $and',
+  '.find + $and + $or'
 ]
 
 /** They change a page size on the server's object; `$limit` carries it over the wire instead. */
 const PAGING = [
-  '.find + paginate', '.find + paginate + query', '.find + paginate + $limit + $skip',
-  '.find + paginate + $limit 0', '.find + paginate + params', 'params.adapter + paginate'
+  '.find + paginate',
+  '.find + paginate + query',
+  '.find + paginate + $limit + $skip',
+  '.find + paginate + $limit 0',
+  '.find + paginate + params',
+  'params.adapter + paginate'
 ]
 
 /**
@@ -35,9 +72,14 @@ const PAGING = [
  * halves switch `multi` on: not documented by the vendor, and made of single calls here.
  */
 const MULTI = [
-  '.remove + multi', '.remove + multi no pagination', '.patch multiple',
-  '.patch multiple no pagination', '.patch multi query same', '.patch multi query changed',
-  '.create multi', 'params.adapter + multi'
+  '.remove + multi',
+  '.remove + multi no pagination',
+  '.patch multiple',
+  '.patch multiple no pagination',
+  '.patch multi query same',
+  '.patch multi query changed',
+  '.create multi',
+  'params.adapter + multi'
 ]
 
 const UNDOCUMENTED = 'PUT is not documented by the vendor and answers 405 (ledger L10)'

@@ -24,7 +24,9 @@ const MAKE = {
 /** Return the `activities` service of a genuine client; `headers` go with every call. */
 export function activities(transport, headers, customMethods = []) {
   const client = feathers()
-  const wire = MAKE[transport]().service('activities').methods(...customMethods)
+  const wire = MAKE[transport]()
+    .service('activities')
+    .methods(...customMethods)
   const methods = ['find', 'get', 'create', 'update', 'patch', 'remove', ...customMethods]
   client.use('activities', wire, { methods })
   const addHeaders = (context) => {

@@ -4,91 +4,27 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 
-import errors from '@feathersjs/errors'
-
-import { activities, config, CREDENTIALS, disconnect, token, TRANSPORTS, USER } from './connections.js'
+import { activities, config, CREDENTIALS, disconnect, TRANSPORTS, USER } from './connections.js'
+import { DAY, EXPANSIONS, FINDS, KEYS, SAMPLE } from './samples.js'
 
 const STAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 const MISSING = 999_999
 const limits = { timeout: 30_000 }
 
-// from_vendor_doc: the body of "Create an Activity", and the keys of its answer in their order.
-const SAMPLE = {
-  assigned_to_user_id: 46,
-  subject: 'Onboarding Call',
-  note: 'Initial onboarding for new client',
-  public_description: 'Welcome to our service',
-  location: 'Zoom Meeting',
-  start_date: '2025-05-01',
-  start_time: '10:00:00',
-  end_date: '2025-05-01',
-  end_time: '10:30:00',
-  duration: 30,
-  deal_id: 789,
-  contact_id: 456,
-  activity_type: 'call',
-  done: false
-}
-const KEYS = [
-  'id', 'organization_id', 'created_by_user_id', 'assigned_to_user_id', 'subject', 'note',
-  'public_description', 'location', 'location_geocoded', 'start_date', 'start_time', 'end_date',
-  'end_time', 'duration', 'deal_id', 'contact_id', 'company_id', 'activity_type', 'done',
-  'created_at', 'updated_at', 'deleted_at'
-]
-const EXPANSIONS = ['created_by_user', 'assigned_to_user', 'deal', 'contact', 'company']
-
-/** Every family of operators over the day's activities: the query, and the subjects it finds. */
-const FINDS = [
-  // from_vendor_doc: the parameters of "List Activities".
-  [{ assigned_to_user_id: 46, done: false }, ['a call', 'b demo']],
-  [{ created_by_user_id: USER, activity_type: 'task' }, ['c task', 'd task']],
-  [{ deal_id: 790 }, ['b demo']],
-  [{ contact_id: 456 }, ['a call']],
-  [{ company_id: 345 }, ['c task']],
-  [{ start_date: { $gte: '2025-04-02', $lte: '2025-04-03' } }, ['b demo', 'c task']],
-  [{ subject: 'TASK' }, ['c task', 'd task']],
-  [{ done: true }, ['d task']],
-  // from_stock_feathers: the operators of the adapters, and of the SQL adapter.
-  [{ subject: { $in: ['a call', 'b demo'] } }, ['a call', 'b demo']],
-  [{ subject: { $nin: ['a call', 'b demo'] } }, ['c task', 'd task']],
-  [{ duration: { $lt: 45 } }, ['a call']],
-  [{ duration: { $lte: 45 } }, ['a call', 'c task']],
-  [{ duration: { $gt: 45 } }, ['b demo']],
-  [{ duration: { $gte: 45, $ne: 90 } }, ['c task']],
-  [{ deal_id: { $ne: 789 } }, ['b demo']],
-  [{ deal_id: null }, ['c task', 'd task']],
-  [{ deal_id: { $ne: null } }, ['a call', 'b demo']],
-  [{ subject: { $like: '_ task' } }, ['c task', 'd task']],
-  [{ subject: { $notlike: '% task' } }, ['a call', 'b demo']],
-  [{ subject: { $ilike: 'A%' } }, ['a call']],
-  [{ $or: [{ deal_id: 789 }, { duration: { $gte: 90, $lt: 100 } }] }, ['a call', 'b demo']],
-  [{ $and: [{ activity_type: 'task' }, { done: false }] }, ['c task']],
-  [{ $and: [{ $or: [{ deal_id: 790 }, { done: true }] }, { assigned_to_user_id: 46 }] }, ['b demo']],
-  [{ created_at: { $gt: new Date(0) } }, ['a call', 'b demo', 'c task', 'd task']],
-  [{ created_at: { $gt: new Date(Date.now() + 3_600_000) } }, []],
-  // from_stock_feathers: what the client drops before it is sent.
-  [{ deal_id: 790, note: undefined, $or: [], subject: {} }, ['b demo']]
-]
-
-const DAY = [
-  { ...SAMPLE, subject: 'a call', start_date: '2025-04-01', end_date: '2025-04-01' },
-  { ...SAMPLE, subject: 'b demo', start_date: '2025-04-02', end_date: '2025-04-02', duration: 90, deal_id: 790, contact_id: 457, activity_type: 'meeting' },
-  { subject: 'c task', activity_type: 'task', start_date: '2025-04-03', duration: 45, company_id: 345 },
-  { subject: 'd task', activity_type: 'task', done: true }
-]
-
 for (const transport of TRANSPORTS) {
-  for (const [header, short] of [['x-api-key', 'key'], ['Authorization: Bearer', 'bearer']]) {
+  for (const [header, short] of [
+    ['x-api-key', 'key'],
+    ['Authorization: Bearer', 'bearer']
+  ]) {
     const organization = config.organizations[`day_${transport}_${short}`]
     describe(`${transport} with ${header}`, () => work(transport, header, organization))
   }
 }
-describe('who is calling', () => refusedCredentials())
 after(disconnect)
 
 function work(transport, header, organization) {
   const headers = CREDENTIALS[header](organization)
-  const service = activities(transport, headers, ['archive'])
+  const service = activities(transport, headers)
   let first
 
   it('starts with an empty list', limits, async () => {
@@ -110,24 +46,44 @@ function work(transport, header, organization) {
   it('gets it with its people', limits, async () => {
     const record = await service.get(first.id)
     assert.deepEqual(Object.keys(record), [...KEYS, ...EXPANSIONS])
-    assert.deepEqual(record.created_by_user, { id: 45, full_name: 'Jane Smith', email: 'jane.smith@example.com' })
-    assert.deepEqual(record.assigned_to_user, { id: 46, full_name: 'John Doe', email: 'john.doe@example.com' })
+    assert.deepEqual(record.created_by_user, {
+      id: 45,
+      full_name: 'Jane Smith',
+      email: 'jane.smith@example.com'
+    })
+    assert.deepEqual(record.assigned_to_user, {
+      id: 46,
+      full_name: 'John Doe',
+      email: 'john.doe@example.com'
+    })
     assert.deepEqual(record.deal, { id: 789, name: 'Enterprise Solution', stage: 'Proposal' })
-    assert.deepEqual(record.contact, { id: 456, full_name: 'Alex Johnson', email: 'alex.johnson@acmecorp.com' })
+    assert.deepEqual(record.contact, {
+      id: 456,
+      full_name: 'Alex Johnson',
+      email: 'alex.johnson@acmecorp.com'
+    })
     assert.equal(record.company, null)
   })
 
   it('lists it joined when the flag says so', limits, async () => {
-    const { data: [plain] } = await service.find()
+    const {
+      data: [plain]
+    } = await service.find()
     assert.deepEqual(Object.keys(plain), KEYS)
-    const { data: [joined] } = await service.find({ query: { fastJoinForActivityList: true } })
+    const {
+      data: [joined]
+    } = await service.find({ query: { fastJoinForActivityList: true } })
     assert.deepEqual(Object.keys(joined), [...KEYS, ...EXPANSIONS])
     assert.deepEqual(joined.created_by_user, { id: 45, full_name: 'Jane Smith' })
     assert.deepEqual(joined.deal, { id: 789, name: 'Enterprise Solution' })
   })
 
   it('patches some keys and leaves the others', limits, async () => {
-    const change = { subject: 'Onboarding and Product Overview Call', duration: 45, end_time: '10:45:00' }
+    const change = {
+      subject: 'Onboarding and Product Overview Call',
+      duration: 45,
+      end_time: '10:45:00'
+    }
     const { updated_at: updated, ...patched } = await service.patch(first.id, change)
     const { updated_at: before, ...expected } = { ...first, ...change }
     assert.deepEqual(patched, expected)
@@ -136,7 +92,14 @@ function work(transport, header, organization) {
   })
 
   it('sets keys to null and back', limits, async () => {
-    const nulls = { note: null, deal_id: null, contact_id: null, location: null, start_time: null, end_time: null }
+    const nulls = {
+      note: null,
+      deal_id: null,
+      contact_id: null,
+      location: null,
+      start_time: null,
+      end_time: null
+    }
     const cleared = await service.patch(first.id, nulls)
     for (const key of Object.keys(nulls)) assert.equal(cleared[key], null, key)
     assert.equal((await service.get(first.id)).deal, null)
@@ -162,8 +125,15 @@ function work(transport, header, organization) {
     assert.deepEqual(Object.keys(removed), KEYS)
     assert.match(removed.deleted_at, STAMP)
     assert.equal(removed.updated_at, removed.deleted_at)
-    for (const call of [() => service.get(first.id), () => service.patch(first.id, { done: true }), () => service.remove(first.id)]) {
-      await assert.rejects(call, { name: 'NotFound', message: `No record found for id '${first.id}'` })
+    for (const call of [
+      () => service.get(first.id),
+      () => service.patch(first.id, { done: true }),
+      () => service.remove(first.id)
+    ]) {
+      await assert.rejects(call, {
+        name: 'NotFound',
+        message: `No record found for id '${first.id}'`
+      })
     }
     assert.equal((await service.find()).total, 0)
   })
@@ -172,7 +142,11 @@ function work(transport, header, organization) {
     for (const activity of DAY) await service.create(activity)
     for (const [query, subjects] of FINDS) {
       const page = await service.find({ query: { ...query, $sort: { subject: 1 } } })
-      assert.deepEqual(page.data.map(({ subject }) => subject), subjects, JSON.stringify(query))
+      assert.deepEqual(
+        page.data.map(({ subject }) => subject),
+        subjects,
+        JSON.stringify(query)
+      )
       assert.equal(page.total, subjects.length)
     }
   })
@@ -198,7 +172,10 @@ function work(transport, header, organization) {
     const wanted = ['subject', 'done', 'id']
     const made = await service.create({ subject: 'selected' }, { query })
     const { data } = await service.find({ query: { ...query, $limit: 3 } })
-    const others = [await service.get(made.id, { query }), await service.patch(made.id, { done: true }, { query })]
+    const others = [
+      await service.get(made.id, { query }),
+      await service.patch(made.id, { done: true }, { query })
+    ]
     for (const record of [made, ...data, ...others]) assert.deepEqual(Object.keys(record), wanted)
     const withDeal = await service.get(made.id, { query: { $select: ['id', 'deal'] } })
     assert.deepEqual(withDeal, { id: made.id, deal: null })
@@ -207,7 +184,11 @@ function work(transport, header, organization) {
 
   it('reads dates, stamps and texts as they were written', limits, async () => {
     const texts = { subject: ' a+b & c=d % "é" 東京 🎉\n', note: '<b>\\u0000</b>', location: '' }
-    const made = await service.create({ ...texts, start_date: '2024-02-29', created_at: new Date(0) })
+    const made = await service.create({
+      ...texts,
+      start_date: '2024-02-29',
+      created_at: new Date(0)
+    })
     for (const [key, value] of Object.entries(texts)) assert.equal(made[key], value)
     assert.deepEqual([made.start_date, made.start_time], ['2024-02-29', null])
     assert.ok(Date.now() - new Date(made.created_at) < 60_000, 'a stamp of the client is ignored')
@@ -216,90 +197,26 @@ function work(transport, header, organization) {
     await service.remove(made.id)
   })
 
-  it('throws the classes of Feathers', limits, async () => {
-    const { id } = await service.create({ subject: 'to refuse' })
-    const refusals = [
-      // evidence, class, message (null: ours), call
-      ['from_vendor_doc', 'NotFound', `No record found for id '${MISSING}'`, () => service.get(MISSING)],
-      ['from_stock_feathers', 'NotFound', "No record found for id '12/3 x'", () => service.get('12/3 x')],
-      ['inferred', 'NotFound', "No record found for id 'a?b#c%'", () => service.get('a?b#c%')],
-      ['inferred', 'NotFound', "No record found for id '東京'", () => service.remove('東京')],
-      ['from_stock_feathers', 'NotFound', `No record found for id '${id}'`, () => service.get(id, { query: { done: true } })],
-      ['from_stock_feathers', 'NotFound', `No record found for id '${id}'`, () => service.patch(id, {}, { query: { id: MISSING } })],
-      ['from_stock_feathers', 'BadRequest', 'Invalid filter value $foo', () => service.find({ query: { $foo: 1 } })],
-      ['from_stock_feathers', 'BadRequest', 'Invalid query parameter $foo', () => service.find({ query: { duration: { $foo: 1 } } })],
-      ['from_stock_feathers', 'BadRequest', 'validation failed', () => service.find({ query: { nope: 1 } })],
-      ['from_stock_feathers', 'BadRequest', 'validation failed', () => service.find({ query: { deal_id: 'abc' } })],
-      ['inferred', 'BadRequest', null, () => service.create({ note: 'a subject is required' })],
-      ['inferred', 'BadRequest', null, () => service.create({ subject: 'x', nope: 1 })],
-      ['inferred', 'BadRequest', null, () => service.create(undefined)],
-      ['inferred', 'BadRequest', null, () => service.patch(id, { duration: 'long' })],
-      ['inferred', 'BadRequest', null, () => service.patch(null, { ids: ['x'], done: true })],
-      ['inferred', 'BadRequest', null, () => service.patch(null, { ids: [], done: true })],
-      ['from_vendor_doc', 'Forbidden', null, () => service.find({ query: { organization_id: config.organizations.stranger.id } })],
-      ['inferred', 'Forbidden', null, () => service.create({ subject: 'x', organization_id: config.organizations.stranger.id })],
-      ['from_stock_feathers', 'MethodNotAllowed', 'Can not create multiple entries', () => service.create([{ subject: 'x' }])],
-      ['from_stock_feathers', 'MethodNotAllowed', 'Can not patch multiple entries', () => service.patch(null, { done: true })],
-      ['from_stock_feathers', 'MethodNotAllowed', 'Can not remove multiple entries', () => service.remove(null)],
-      ['from_stock_feathers', 'MethodNotAllowed', 'Can not remove multiple entries', () => service.remove(null, { query: { done: true } })],
-      ['from_stock_feathers', 'MethodNotAllowed', 'Method `update` is not supported by this endpoint.', () => service.update(id, { subject: 'x' })],
-      ['from_stock_feathers', 'BadRequest', "You can not replace multiple instances. Did you mean 'patch'?", () => service.update(null, { subject: 'x' })],
-      ['from_stock_feathers', 'MethodNotAllowed', 'Method `archive` is not supported by this endpoint.', () => service.archive({ id })]
-    ]
-    for (const [evidence, name, message, call] of refusals) {
-      const error = await call().then((answer) => assert.fail(`${call}: ${JSON.stringify(answer)}`), (thrown) => thrown)
-      const about = `${call}: ${error} [${evidence}]`
-      assert.ok(error instanceof errors[name], about)
-      assert.deepEqual([error.code, error.className], [new errors[name]().code, new errors[name]().className], about)
-      if (message !== null) assert.equal(error.message, message, about)
-    }
-    assert.equal((await service.get(id)).subject, 'to refuse')
-    await service.remove(id)
-  })
-
   it('does many things at once on kept connections', limits, async () => {
     const made = await Promise.all(
-      Array.from({ length: 24 }, (_, index) => service.create({ subject: `at once ${index}`, duration: index }))
+      Array.from({ length: 24 }, (_, index) =>
+        service.create({ subject: `at once ${index}`, duration: index })
+      )
     )
     assert.equal(new Set(made.map(({ id }) => id)).size, 24)
     const calls = made.flatMap(({ id }, index) => [
       service.get(id).then((record) => assert.equal(record.subject, `at once ${index}`)),
       service.patch(id, { done: true }).then((record) => assert.equal(record.duration, index)),
-      service.get(`no ${index}`).then(assert.fail, (error) => assert.equal(error.message, `No record found for id 'no ${index}'`)),
-      service.find({ query: { id, $select: ['duration'] } }).then(({ data }) => assert.deepEqual(data, [{ duration: index, id }]))
+      service
+        .get(`no ${index}`)
+        .then(assert.fail, (error) =>
+          assert.equal(error.message, `No record found for id 'no ${index}'`)
+        ),
+      service
+        .find({ query: { id, $select: ['duration'] } })
+        .then(({ data }) => assert.deepEqual(data, [{ duration: index, id }]))
     ])
     await Promise.all(calls)
     await Promise.all(made.map(({ id }) => service.remove(id)))
   })
-}
-
-/** What is refused before anything is looked at: the class, its message, and the evidence. */
-function refusedCredentials() {
-  const organization = config.organizations.stranger
-  const expired = { exp: Math.floor(Date.now() / 1000) - 60 }
-  const bearer = (text) => ({ Authorization: `Bearer ${text}` })
-  const refused = [
-    ['no credential', 'from_stock_feathers', 'Not authenticated', {}],
-    ['a scheme that is not ours', 'from_stock_feathers', 'Not authenticated', { Authorization: 'Basic eDp5' }],
-    ['an unknown key', 'from_vendor_doc', 'Invalid API key', { 'x-api-key': 'nobody' }],
-    ['a malformed token', 'from_stock_feathers', 'jwt malformed', bearer('nonsense')],
-    ['a foreign signature', 'from_stock_feathers', 'invalid signature', bearer(token(organization, {}, 'x'.repeat(32)))],
-    ['an expired token', 'from_stock_feathers', 'jwt expired', bearer(token(organization, expired))],
-    ['an unknown key beside a good token', 'inferred', 'Invalid API key', { 'x-api-key': 'nobody', ...bearer(token(organization)) }]
-  ]
-  for (const transport of TRANSPORTS) {
-    for (const [title, evidence, message, headers] of refused) {
-      it(`${transport}: ${title} [${evidence}]`, limits, async () => {
-        const error = await activities(transport, headers).find().then(assert.fail, (thrown) => thrown)
-        assert.ok(error instanceof errors.NotAuthenticated, String(error))
-        assert.deepEqual([error.code, error.message], [401, message])
-      })
-    }
-    it(`${transport}: a scope that is missing [inferred]`, limits, async () => {
-      const service = activities(transport, bearer(token(organization, { scope: 'read' })))
-      assert.equal((await service.find()).total, 0)
-      const error = await service.create({ subject: 'x' }).then(assert.fail, (thrown) => thrown)
-      assert.ok(error instanceof errors.Forbidden, String(error))
-    })
-  }
 }

@@ -43,105 +43,172 @@ const everyRow = count(() => true)
 export const DEVIATIONS = [
   {
     title: 'a bare subject is a substring in any case',
-    ledger: 'L7', evidence: 'from_vendor_doc', via: 'url',
+    ledger: 'L7',
+    evidence: 'from_vendor_doc',
+    via: 'url',
     query: { subject: 'call' },
     ours: count(({ subject }) => subject.toLowerCase().includes('call')),
     theirs: count(({ subject }) => subject === 'call')
   },
   {
     title: 'a negative $limit is the default',
-    ledger: 'L13', evidence: 'from_stock_feathers', via: 'url',
-    query: { $limit: -1 }, ours: everyRow, theirs: { code: 400 }
+    ledger: 'L13',
+    evidence: 'from_stock_feathers',
+    via: 'url',
+    query: { $limit: -1 },
+    ours: everyRow,
+    theirs: { code: 400 }
   },
   {
     title: 'a $limit that is no number is the default',
-    ledger: 'L13', evidence: 'from_stock_feathers', via: 'url',
-    query: { $limit: 'abc' }, ours: everyRow, theirs: { code: 400 }
+    ledger: 'L13',
+    evidence: 'from_stock_feathers',
+    via: 'url',
+    query: { $limit: 'abc' },
+    ours: everyRow,
+    theirs: { code: 400 }
   },
   {
     title: 'a negative $skip is 0',
-    ledger: '3.2', evidence: 'inferred', via: 'url',
-    query: { $skip: -1 }, ours: everyRow, theirs: { code: 400 }
+    ledger: '3.2',
+    evidence: 'inferred',
+    via: 'url',
+    query: { $skip: -1 },
+    ours: everyRow,
+    theirs: { code: 400 }
   },
   {
     title: 'a scalar $in is a list of one',
-    ledger: '3.4', evidence: 'inferred', via: 'url',
+    ledger: '3.4',
+    evidence: 'inferred',
+    via: 'url',
     query: { deal_id: { $in: 789 } },
-    ours: count((row) => row.deal_id === 789), theirs: { code: 400 }
+    ours: count((row) => row.deal_id === 789),
+    theirs: { code: 400 }
   },
   {
     title: 'a bare $select is a list of one',
-    ledger: '3.3', evidence: 'inferred', via: 'url',
-    query: { $select: 'subject' }, ours: everyRow, theirs: { code: 400 }
+    ledger: '3.3',
+    evidence: 'inferred',
+    via: 'url',
+    query: { $select: 'subject' },
+    ours: everyRow,
+    theirs: { code: 400 }
   },
   {
     title: 'the text null is null for a nullable number',
-    ledger: '3.5', evidence: 'inferred', via: 'url',
+    ledger: '3.5',
+    evidence: 'inferred',
+    via: 'url',
     query: { deal_id: 'null' },
-    ours: count((row) => row.deal_id === null), theirs: { code: 400 }
+    ours: count((row) => row.deal_id === null),
+    theirs: { code: 400 }
   },
   {
     title: 'a list of a URL may have more than 20 elements',
-    ledger: '3.4', evidence: 'from_stock_feathers', via: 'url',
-    query: { id: { $in: thirty } }, ours: 30, theirs: { code: 400 }
+    ledger: '3.4',
+    evidence: 'from_stock_feathers',
+    via: 'url',
+    query: { id: { $in: thirty } },
+    ours: 30,
+    theirs: { code: 400 }
   },
   {
     title: 'a URL may be nested deeper than 5',
-    ledger: '3.4', evidence: 'from_stock_feathers', via: 'url',
-    query: { $and: [{ $or: [{ id: { $in: [1, 2] } }] }] }, ours: 2, theirs: { code: 400 }
+    ledger: '3.4',
+    evidence: 'from_stock_feathers',
+    via: 'url',
+    query: { $and: [{ $or: [{ id: { $in: [1, 2] } }] }] },
+    ours: 2,
+    theirs: { code: 400 }
   },
   {
     title: 'an order by an unknown column is refused before SQL',
-    ledger: 'L27', evidence: 'from_stock_feathers', via: 'url',
-    query: { $sort: { nope: 1 } }, ours: { code: 400 }, theirs: { code: 422 }
+    ledger: 'L27',
+    evidence: 'from_stock_feathers',
+    via: 'url',
+    query: { $sort: { nope: 1 } },
+    ours: { code: 400 },
+    theirs: { code: 422 }
   },
   {
     title: 'a number that is none is refused before SQL',
-    ledger: '4, knex error classes', evidence: 'from_stock_feathers', via: 'url',
-    query: { duration: { $in: ['Infinity'] } }, ours: { code: 400 }, theirs: { code: 404 }
+    ledger: '4, knex error classes',
+    evidence: 'from_stock_feathers',
+    via: 'url',
+    query: { duration: { $in: ['Infinity'] } },
+    ours: { code: 400 },
+    theirs: { code: 404 }
   },
   {
     title: 'operators are checked inside $and too, which the SQL adapter leaves out',
-    ledger: '3.6', evidence: 'from_stock_feathers', via: 'url', stock: 'plain',
+    ledger: '3.6',
+    evidence: 'from_stock_feathers',
+    via: 'url',
+    stock: 'plain',
     query: { $and: [{ $and: [{ deal_id: 789 }] }] },
-    ours: { code: 400 }, theirs: count((row) => row.deal_id === 789)
+    ours: { code: 400 },
+    theirs: count((row) => row.deal_id === 789)
   },
   {
     title: 'an explicit foreign organization is forbidden, not merely empty',
-    ledger: 'L4', evidence: 'from_vendor_doc', via: 'url',
-    query: { organization_id: 1_999_999 }, ours: { code: 403 }, theirs: 0
+    ledger: 'L4',
+    evidence: 'from_vendor_doc',
+    via: 'url',
+    query: { organization_id: 1_999_999 },
+    ours: { code: 403 },
+    theirs: 0
   },
   {
     title: 'the query may be the body of a GET, which stock ignores',
-    ledger: 'L1', evidence: 'from_vendor_doc', via: 'body',
+    ledger: 'L1',
+    evidence: 'from_vendor_doc',
+    via: 'body',
     query: { deal_id: 789 },
-    ours: count((row) => row.deal_id === 789), theirs: everyRow
+    ours: count((row) => row.deal_id === 789),
+    theirs: everyRow
   },
   {
     title: 'an empty $in of a body matches nothing',
-    ledger: '3.1', evidence: 'from_stock_feathers', via: 'body',
-    query: { id: { $in: [] } }, ours: 0, theirs: everyRow
+    ledger: '3.1',
+    evidence: 'from_stock_feathers',
+    via: 'body',
+    query: { id: { $in: [] } },
+    ours: 0,
+    theirs: everyRow
   },
   {
-    // A URL drops `{}`, the SQL builder its empty group; in a body it is what it says: no condition.
+    // A URL drops `{}`, the SQL builder its empty group; in a body it is no condition.
     title: 'an alternative without conditions holds for every row',
-    ledger: '3.1', evidence: 'inferred', via: 'body',
-    query: { $or: [{}, { deal_id: 789 }] }, ours: everyRow
+    ledger: '3.1',
+    evidence: 'inferred',
+    via: 'body',
+    query: { $or: [{}, { deal_id: 789 }] },
+    ours: everyRow
   },
   {
     title: 'a deleted activity is never found',
-    ledger: 'L23', evidence: 'from_vendor_doc', via: 'url',
-    query: { id: COUNT + 1 }, ours: 0
+    ledger: 'L23',
+    evidence: 'from_vendor_doc',
+    via: 'url',
+    query: { id: COUNT + 1 },
+    ours: 0
   },
   {
     title: 'not even when deleted ones are asked for',
-    ledger: 'L23', evidence: 'from_vendor_doc', via: 'body',
-    query: { deleted_at: { $ne: null } }, ours: 0
+    ledger: 'L23',
+    evidence: 'from_vendor_doc',
+    via: 'body',
+    query: { deleted_at: { $ne: null } },
+    ours: 0
   },
   {
     title: 'a private activity of others is never found',
-    ledger: 'SPEC 3, visibility', evidence: 'inferred', via: 'url',
-    query: { id: COUNT + 2 }, ours: 0
+    ledger: 'SPEC 3, visibility',
+    evidence: 'inferred',
+    via: 'url',
+    query: { id: COUNT + 2 },
+    ours: 0
   }
 ]
 

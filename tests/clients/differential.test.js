@@ -21,7 +21,14 @@ const organization = config.organizations.differential
 const headers = CREDENTIALS['x-api-key'](organization)
 const rows = makeRows(organization.id, config.seed)
 const gateway = activities('fetch', headers)
-const SHARES = { overUrl: 0.3, inBody: 0.3, typed: 0.2, joined: 0.02, unknownOperators: 0.1, untypable: 0.1 }
+const SHARES = {
+  overUrl: 0.3,
+  inBody: 0.3,
+  typed: 0.2,
+  joined: 0.02,
+  unknownOperators: 0.1,
+  untypable: 0.1
+}
 
 const LONGEST_QUERY = 8_000
 
@@ -97,31 +104,39 @@ describe('pages', () => {
     compare('overUrl', validQueries(rows, url), async (query) => {
       const theirs = await outcome(plain.find({ query: expected(query) }))
       assertSamePage(await overUrl(query), theirs)
-    }))
+    })
+  )
   it('are those of the SQL adapter, asked in the body', { timeout: 120_000 }, () =>
     compare('inBody', validQueries(rows, body), async (query) => {
       const theirs = await outcome(plain.find({ query: expected(query) }))
       assertSamePage(await inBody(query), theirs)
-    }))
+    })
+  )
   it('are those of a typed service behind its own URL', { timeout: 120_000 }, () =>
     compare('typed', validQueries(rows, flat), async (query) => {
       const theirs = await askStock({ via: 'url', query: expected(query, { isTyped: true }) })
       assertSamePage(await overUrl(query), theirs)
-    }))
+    })
+  )
   // A server that remembers statements must not take one joining for another.
-  it('tell the ways to join two filters apart, whichever was asked before', { timeout: 60_000 }, () =>
-    compare('joined', twoFilters(rows), async (filters) => {
-      const queries = [{ $or: filters }, { $and: filters }, Object.assign({}, ...filters)]
-      for (const query of [...queries, ...queries.reverse()]) {
-        const theirs = await outcome(plain.find({ query: expected(query) }))
-        assertSamePage(await overUrl(query), theirs)
-      }
-    }))
+  it(
+    'tell the ways to join two filters apart, whichever was asked before',
+    { timeout: 60_000 },
+    () =>
+      compare('joined', twoFilters(rows), async (filters) => {
+        const queries = [{ $or: filters }, { $and: filters }, Object.assign({}, ...filters)]
+        for (const query of [...queries, ...queries.reverse()]) {
+          const theirs = await outcome(plain.find({ query: expected(query) }))
+          assertSamePage(await overUrl(query), theirs)
+        }
+      })
+  )
   it('tell a text from the name of a column', async () => {
     const named = ['deal_id', 'notes', 'note', 'location', 'contact_ids', 'start_date']
     for (const subject of named) {
       const query = { subject }
-      for (const other of [{ deal_id: null }, { note: null }, { contact_id: null }]) await inBody(other)
+      for (const other of [{ deal_id: null }, { note: null }, { contact_id: null }])
+        await inBody(other)
       assertSamePage(await overUrl(query), await outcome(plain.find({ query: expected(query) })))
     }
   })
@@ -134,7 +149,8 @@ describe('refusals', () => {
       assert.deepEqual(await overUrl(query), theirs)
       assert.deepEqual(await inBody(query), theirs)
       asked.refusals += 1
-    }))
+    })
+  )
   it('of wrong values, names and shapes are those of the schema package', { timeout: 60_000 }, () =>
     compare('untypable', untypable, async (query) => {
       const theirs = await askStock({ via: 'url', query })
@@ -144,7 +160,8 @@ describe('refusals', () => {
       const essence = ({ error: { name, code, className } }) => ({ name, code, className })
       assert.deepEqual(essence(ours), essence(theirs))
       asked.refusals += 1
-    }))
+    })
+  )
 })
 
 describe('deviations, each documented', () => {

@@ -10,22 +10,32 @@ const SELECTED = [...NAMES, 'location_geocoded']
 const COMPARISONS = ['$lt', '$lte', '$gt', '$gte']
 const PATTERNS = ['$like', '$notlike', '$ilike']
 const PATTERN_TEXTS = [
-  '%', '_', '%call%', 'Call%', '%\\%%', '%\\_%', '_all', '%É%', '%é%', '', '%\\\\%', 'CALL', '%o_n%', '%ß%',
-  'e_', '%𐐨%', 'ა', '%i%'
+  '%',
+  '_',
+  '%call%',
+  'Call%',
+  '%\\%%',
+  '%\\_%',
+  '_all',
+  '%É%',
+  '%é%',
+  '',
+  '%\\\\%',
+  'CALL',
+  '%o_n%',
+  '%ß%',
+  'e_',
+  '%𐐨%',
+  'ა',
+  '%i%'
 ]
 
 const isNullable = (name) => COLUMNS[name].type.includes('null')
 const isText = (name) => COLUMNS[name].type.includes('string') && !COLUMNS[name].format
 const isInteger = (name) => COLUMNS[name].type.includes('integer')
 
-/**
- * Return arbitraries of valid queries over the values that `rows` hold.
- *
- * `hasNulls`: whether null may be asked for of any column; a URL carries it for numbers only.
- * `isDeep`: whether `$or` may stand inside `$or`, and lists inside both; the schema package and
- * the depth of `qs` allow less. `hasEmpty`: whether `[]` occurs; a URL drops it.
- */
-export function validQueries(rows, { hasNulls, isDeep, hasEmpty }) {
+/** Return a maker of filters: objects of conditions on at most so many columns. */
+function filterMaker(rows, { hasNulls, hasEmpty }) {
   const pools = Object.fromEntries(FILTERED.map((name) => [name, pool(name, rows)]))
   const few = { minLength: hasEmpty ? 0 : 1, maxLength: 5 }
 
@@ -35,29 +45,44 @@ export function validQueries(rows, { hasNulls, isDeep, hasEmpty }) {
     return canBeNull ? fc.oneof({ weight: 6, arbitrary: values }, fc.constant(null)) : values
   }
 
-  function condition(name, { lists }) {
+  function condition(name, hasLists) {
     const value = operand(name)
-    const known = fc.constantFrom(...pools[name])
     const operators = { $ne: value }
-    for (const comparison of COMPARISONS) operators[comparison] = known
-    if (lists) Object.assign(operators, { $in: fc.array(value, few), $nin: fc.array(value, few) })
-    if (isText(name)) for (const name of PATTERNS) operators[name] = fc.constantFrom(...PATTERN_TEXTS)
+    for (const comparison of COMPARISONS) operators[comparison] = fc.constantFrom(...pools[name])
+    if (hasLists) operators.$in = operators.$nin = fc.array(value, few)
+    const patterns = isText(name) ? PATTERNS : []
+    for (const pattern of patterns) operators[pattern] = fc.constantFrom(...PATTERN_TEXTS)
     return fc.oneof({ weight: 3, arbitrary: value }, { weight: 4, arbitrary: some(operators, 2) })
   }
 
-  const filters = (most, options) =>
-    fc.uniqueArray(fc.constantFrom(...FILTERED), { minLength: 1, maxLength: most }).chain((names) =>
-      fc.record(Object.fromEntries(names.map((name) => [name, condition(name, options)])))
-    )
+  return (most, hasLists = true) =>
+    fc
+      .uniqueArray(fc.constantFrom(...FILTERED), { minLength: 1, maxLength: most })
+      .chain((names) =>
+        fc.record(Object.fromEntries(names.map((name) => [name, condition(name, hasLists)])))
+      )
+}
 
-  const leaf = filters(2, { lists: true })
-  const innermost = filters(2, { lists: isDeep })
+/**
+ * Return arbitraries of valid queries over the values that `rows` hold.
+ *
+ * `hasNulls`: whether null may be asked for of any column; a URL carries it for numbers only.
+ * `isDeep`: whether `$or` may stand inside `$or`, and lists inside both; the schema package and
+ * the depth of `qs` allow less. `hasEmpty`: whether `[]` occurs; a URL drops it.
+ */
+export function validQueries(rows, { hasNulls, isDeep, hasEmpty }) {
+  const filters = filterMaker(rows, { hasNulls, hasEmpty })
+  const leaf = filters(2)
+  const innermost = filters(2, isDeep)
   const several = (items, minLength = 1) => fc.array(items, { minLength, maxLength: 3 })
   const least = hasEmpty ? 0 : 1
   // An alternative always says something: see "an alternative without conditions" in deviations.
   const withOr = (items, inner) =>
-    fc.oneof({ weight: 3, arbitrary: items }, fc.record({ $or: several(inner) }),
-      fc.tuple(items, several(inner)).map(([item, $or]) => ({ ...item, $or })))
+    fc.oneof(
+      { weight: 3, arbitrary: items },
+      fc.record({ $or: several(inner) }),
+      fc.tuple(items, several(inner)).map(([item, $or]) => ({ ...item, $or }))
+    )
 
   const orItem = isDeep ? withOr(leaf, withOr(innermost, innermost)) : leaf
   const andItem = withOr(leaf, isDeep ? orItem : innermost)
@@ -66,12 +91,15 @@ export function validQueries(rows, { hasNulls, isDeep, hasEmpty }) {
     { weight: 2, arbitrary: fc.constant({}) },
     { weight: 3, arbitrary: fc.record({ $or: several(orItem, least) }) },
     { weight: 1, arbitrary: fc.record({ $and: several(andItem, least) }) },
-    { weight: 1, arbitrary: fc.record({ $or: several(orItem, least), $and: several(andItem, least) }) }
+    {
+      weight: 1,
+      arbitrary: fc.record({ $or: several(orItem, least), $and: several(andItem, least) })
+    }
   )
   const own = fc.oneof(
     { weight: 3, arbitrary: fc.constant({}) },
-    { weight: 3, arbitrary: filters(1, { lists: true }) },
-    { weight: 1, arbitrary: filters(3, { lists: true }) }
+    { weight: 3, arbitrary: filters(1) },
+    { weight: 1, arbitrary: filters(3) }
   )
   return fc.tuple(own, logical, pages(hasEmpty)).map((parts) => Object.assign({}, ...parts))
 }
@@ -79,17 +107,22 @@ export function validQueries(rows, { hasNulls, isDeep, hasEmpty }) {
 /** Return an arbitrary of two small filters, to be joined in different ways. */
 export function twoFilters(rows) {
   const values = (name) => fc.constantFrom(...pool(name, rows))
-  const filter = fc.constantFrom(...FILTERED).chain((name) => values(name).map((value) => ({ [name]: value })))
-  return fc.tuple(filter, filter).filter(([one, other]) => Object.keys(one)[0] !== Object.keys(other)[0])
+  const filter = fc
+    .constantFrom(...FILTERED)
+    .chain((name) => values(name).map((value) => ({ [name]: value })))
+  return fc
+    .tuple(filter, filter)
+    .filter(([one, other]) => Object.keys(one)[0] !== Object.keys(other)[0])
 }
 
 /** Values that a column holds, values beside them, and values that no row has. */
 function pool(name, rows) {
   const held = [...new Set(rows.map((row) => row[name]).filter((value) => value !== null))]
   const { format } = COLUMNS[name]
-  if (format === 'date') return [...held, '2025-04-31'.replace('31', '30'), '1999-12-31', '2100-01-01']
+  if (format === 'date') return [...held, '2025-04-30', '1999-12-31', '2100-01-01']
   if (format === 'clock') return [...held, '00:00:00', '23:59:59']
-  if (format === 'date-time') return [...held, ...held.slice(0, 20).map(inIndia), '2025-03-29T00:00:00Z']
+  if (format === 'date-time')
+    return [...held, ...held.slice(0, 20).map(inIndia), '2025-03-29T00:00:00Z']
   if (isText(name)) return [...held, 'no such text', 'CALL', '100%', '_']
   if (name === 'done') return [true, false]
   return [...held, 0, 1, 2147483647]
@@ -97,7 +130,7 @@ function pool(name, rows) {
 
 /** The same instant as another offset writes it. */
 function inIndia(stamp) {
-  const shifted = new Date(new Date(stamp ?? 0).getTime() + 330 * 60_000).toISOString()
+  const shifted = new Date(new Date(stamp).getTime() + 330 * 60_000).toISOString()
   return shifted.replace('Z', '+05:30')
 }
 
@@ -109,23 +142,40 @@ function some(arbitraries, most) {
 }
 
 function pages(hasEmpty) {
-  const order = fc.uniqueArray(fc.constantFrom(...NAMES), { maxLength: 3 }).chain((names) =>
-    fc.record(Object.fromEntries(names.map((name) => [name, fc.constantFrom(1, -1)])))
-  )
+  const order = fc
+    .uniqueArray(fc.constantFrom(...NAMES), { maxLength: 3 })
+    .chain((names) =>
+      fc.record(Object.fromEntries(names.map((name) => [name, fc.constantFrom(1, -1)])))
+    )
   return fc.record(
     {
       // `id` at the end makes every order total; a key that stands already keeps its place.
-      $sort: fc.tuple(order, fc.constantFrom(1, -1)).map(([keys, id]) => ({ ...keys, id: keys.id ?? id })),
+      $sort: fc
+        .tuple(order, fc.constantFrom(1, -1))
+        .map(([keys, id]) => ({ ...keys, id: keys.id ?? id })),
       $limit: fc.constantFrom(0, 1, 2, 5, 10, 10, 25, 25, 99, 100, 101, 1000, '5.9', -1, 'many'),
       $skip: fc.constantFrom(0, 0, 0, 1, 1, 2, 7, 30, 239, 240, 5000),
-      $select: fc.uniqueArray(fc.constantFrom(...SELECTED), { minLength: hasEmpty ? 0 : 1, maxLength: 5 })
+      $select: fc.uniqueArray(fc.constantFrom(...SELECTED), {
+        minLength: hasEmpty ? 0 : 1,
+        maxLength: 5
+      })
     },
     { requiredKeys: [] }
   )
 }
 
 /** Broken parts that Feathers' own query reader refuses, by the name of an operator. */
-const NO_OPERATORS = ['$eq', '$not', '$nor', '$exists', '$regex', '$contains', '$foo', '$where', '$and']
+const NO_OPERATORS = [
+  '$eq',
+  '$not',
+  '$nor',
+  '$exists',
+  '$regex',
+  '$contains',
+  '$foo',
+  '$where',
+  '$and'
+]
 const NO_FILTERS = ['$foo', '$eq', '$limits', '$in', '$regex', '$populate']
 
 const column = fc.constantFrom(...FILTERED)
@@ -136,9 +186,13 @@ export const unknownOperators = fc.oneof(
   fc.constantFrom(...NO_FILTERS).map((name) => ({ [name]: '1' })),
   fc.tuple(column, wrongName).map(([name, operator]) => ({ [name]: { [operator]: '1' } })),
   wrongName.map((name) => ({ $or: [{ [name]: '1' }] })),
-  fc.tuple(column, wrongName).map(([name, operator]) => ({ $or: [{ [name]: { [operator]: '1' } }] })),
+  fc
+    .tuple(column, wrongName)
+    .map(([name, operator]) => ({ $or: [{ [name]: { [operator]: '1' } }] })),
   wrongName.map((name) => ({ $and: [{ [name]: '1' }] })),
-  fc.tuple(column, wrongName).map(([name, operator]) => ({ $and: [{ $or: [{ [name]: { [operator]: '1' } }] }] })),
+  fc
+    .tuple(column, wrongName)
+    .map(([name, operator]) => ({ $and: [{ $or: [{ [name]: { [operator]: '1' } }] }] })),
   fc.constant({ $or: [{ $and: [{ deal_id: '1' }] }] }),
   fc.constant({ $and: [{ $and: [{ deal_id: '1' }] }] })
 )
@@ -157,22 +211,42 @@ const wrongValue = fc.constantFrom(...typed).chain((name) => {
   const kind = format ?? [type].flat()[0]
   return fc.constantFrom(...WRONG_TEXTS[kind]).map((value) => [name, value])
 })
-const unknownName = fc.constantFrom('nope', 'name', 'organization', 'Id', 'tenant_id', 'deal.id', 'location_geocoded.lat')
+const unknownName = fc.constantFrom(
+  'nope',
+  'name',
+  'organization',
+  'Id',
+  'tenant_id',
+  'deal.id',
+  'location_geocoded.lat'
+)
 
 /** Queries with one value, name or shape that the columns do not allow. */
 export const untypable = fc.oneof(
   wrongValue.map(([name, value]) => ({ [name]: value })),
-  fc.tuple(wrongValue, fc.constantFrom('$ne', ...COMPARISONS)).map(([[name, value], operator]) => ({ [name]: { [operator]: value } })),
-  fc.tuple(wrongValue, fc.constantFrom('$in', '$nin')).map(([[name, value], operator]) => ({ [name]: { [operator]: [value] } })),
+  fc
+    .tuple(wrongValue, fc.constantFrom('$ne', ...COMPARISONS))
+    .map(([[name, value], operator]) => ({ [name]: { [operator]: value } })),
+  fc
+    .tuple(wrongValue, fc.constantFrom('$in', '$nin'))
+    .map(([[name, value], operator]) => ({ [name]: { [operator]: [value] } })),
   wrongValue.map(([name, value]) => ({ $or: [{ id: '1' }, { [name]: value }] })),
   wrongValue.map(([name, value]) => ({ $and: [{ [name]: value }] })),
   unknownName.map((name) => ({ [name]: '1' })),
   unknownName.map((name) => ({ $or: [{ [name]: '1' }] })),
   unknownName.map((name) => ({ $select: [name] })),
-  fc.tuple(column, fc.constantFrom('2', '0', 'up', '1.5')).map(([name, value]) => ({ $sort: { [name]: value } })),
+  fc
+    .tuple(column, fc.constantFrom('2', '0', 'up', '1.5'))
+    .map(([name, value]) => ({ $sort: { [name]: value } })),
   fc.constantFrom('id', '1', '').map((value) => ({ $sort: value })),
-  fc.tuple(fc.constantFrom('$or', '$and'), fc.constantFrom('x', '1')).map(([name, value]) => ({ [name]: value })),
-  fc.tuple(fc.constantFrom('$or', '$and'), fc.constantFrom('x', '1')).map(([name, value]) => ({ [name]: [value] })),
+  fc
+    .tuple(fc.constantFrom('$or', '$and'), fc.constantFrom('x', '1'))
+    .map(([name, value]) => ({ [name]: value })),
+  fc
+    .tuple(fc.constantFrom('$or', '$and'), fc.constantFrom('x', '1'))
+    .map(([name, value]) => ({ [name]: [value] })),
   column.map((name) => ({ [name]: ['1', '2'] })),
-  fc.tuple(fc.constantFrom(...typed), fc.constantFrom(...PATTERNS)).map(([name, operator]) => ({ [name]: { [operator]: '%1%' } }))
+  fc
+    .tuple(fc.constantFrom(...typed), fc.constantFrom(...PATTERNS))
+    .map(([name, operator]) => ({ [name]: { [operator]: '%1%' } }))
 )

@@ -42,7 +42,8 @@ export class RenamedService {
   }
 
   async #everything({ query = {} }) {
-    if (query.$limit !== undefined) return fromWire((await this.wire.find({ query: toWire(query) })).data)
+    if (query.$limit !== undefined)
+      return fromWire((await this.wire.find({ query: toWire(query) })).data)
     const found = []
     for (;;) {
       const turn = { ...query, $limit: MANY, $skip: (query.$skip ?? 0) + found.length }

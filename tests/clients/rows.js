@@ -5,16 +5,61 @@ export const COUNT = 240
 const FIRST_INSTANT = Date.UTC(2025, 2, 28, 9, 30, 15, 391) // The vendor's sample, from_vendor_doc.
 
 const SUBJECTS = [
-  'Sales Follow-up Call', 'Product Demo', 'Onboarding Call', // from_vendor_doc
-  'call', 'CALL', 'Call back', 'recall', '', ' ', 'trailing ', "O'Brien", '"quoted"', '5', 'null',
-  'true', '100% sure', '100 percent', 'under_score', 'underXscore', 'back\\slash', 'back/slash',
-  'a+b & c=d', 'x[0]', '$in', 'Émile', 'émile', 'naïve', 'party 🎉', 'tab\tbed', 'line\nbreak', '東京', 'straße',
-  'STRASSE', 'ﬁsh', 'ǅ', 'Ა', '𐐀', 'e\u0301'
+  'Sales Follow-up Call',
+  'Product Demo',
+  'Onboarding Call', // from_vendor_doc
+  'call',
+  'CALL',
+  'Call back',
+  'recall',
+  '',
+  ' ',
+  'trailing ',
+  "O'Brien",
+  '"quoted"',
+  '5',
+  'null',
+  'true',
+  '100% sure',
+  '100 percent',
+  'under_score',
+  'underXscore',
+  'back\\slash',
+  'back/slash',
+  'a+b & c=d',
+  'x[0]',
+  '$in',
+  'Émile',
+  'émile',
+  'naïve',
+  'party 🎉',
+  'tab\tbed',
+  'line\nbreak',
+  '東京',
+  'straße',
+  'STRASSE',
+  'ﬁsh',
+  'ǅ',
+  'Ა',
+  '𐐀',
+  'e\u0301'
 ] // the others inferred: everything that a URL or a pattern can get wrong
-const NOTES = [null, null, '', 'Discuss new product features and pricing', 'x_y%z', '日本', '<b>bold</b>']
+const NOTES = [
+  null,
+  null,
+  '',
+  'Discuss new product features and pricing',
+  'x_y%z',
+  '日本',
+  '<b>bold</b>'
+]
 const PLACES = [null, '', 'Zoom Meeting', 'Online - Zoom', 'Client Office', 'zoom meeting']
 const TYPES = [null, 'call', 'meeting', 'task', 'Call', '']
-const PINS = [null, { lat: 37.7749, lng: -122.4194, address: 'San Francisco, CA' }, { lat: 40.7128, lng: -74.006, address: 'New York, NY' }]
+const PINS = [
+  null,
+  { lat: 37.7749, lng: -122.4194, address: 'San Francisco, CA' },
+  { lat: 40.7128, lng: -74.006, address: 'New York, NY' }
+]
 const SPANS = [15, 30, 30, 45, 90]
 
 /** Return a generator of numbers in [0, 1), the same for the same seed. */
@@ -33,7 +78,9 @@ export function makeRows(organizationId, seed) {
   const next = random(seed)
   const below = (count) => Math.floor(next() * count)
   const pick = (values) => values[below(values.length)]
-  return Array.from({ length: COUNT }, (_, index) => makeRow(organizationId, index, { below, pick }))
+  return Array.from({ length: COUNT }, (_, index) =>
+    makeRow(organizationId, index, { below, pick })
+  )
 }
 
 function makeRow(organizationId, index, { below, pick }) {
@@ -101,8 +148,18 @@ export function toRecord(row) {
     created_at: row.created_at.replace('Z', '250Z'),
     updated_at: row.updated_at.replace('Z', '250Z')
   }
-  const kept = ['subject', 'public_description', 'location', 'location_geocoded', 'start_date',
-    'start_time', 'end_date', 'end_time', 'deal_id', 'activity_type']
+  const kept = [
+    'subject',
+    'public_description',
+    'location',
+    'location_geocoded',
+    'start_date',
+    'start_time',
+    'end_date',
+    'end_time',
+    'deal_id',
+    'activity_type'
+  ]
   return { ...renamed, ...Object.fromEntries(kept.map((name) => [name, row[name]])) }
 }
 
@@ -125,7 +182,21 @@ export function hiddenRecords(organizationId) {
 export function manyValued(organizationId) {
   const base = { kind: 'activity', tenant_id: organizationId, created_by: 45 }
   return [
-    { ...base, id: COUNT + 3, subject: 'many', assignee_ids: [901, 902], contact_ids: [911, 912], company_ids: [921, 922] },
-    { ...base, id: COUNT + 4, subject: 'many', assignee_ids: [902], contact_ids: [912], company_ids: [922] }
+    {
+      ...base,
+      id: COUNT + 3,
+      subject: 'many',
+      assignee_ids: [901, 902],
+      contact_ids: [911, 912],
+      company_ids: [921, 922]
+    },
+    {
+      ...base,
+      id: COUNT + 4,
+      subject: 'many',
+      assignee_ids: [902],
+      contact_ids: [912],
+      company_ids: [922]
+    }
   ]
 }

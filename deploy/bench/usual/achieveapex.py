@@ -8,7 +8,7 @@ from marshmallow import EXCLUDE, Schema, fields
 from deploy.bench.usual.models import Activity
 
 
-class MillisecondStamp(fields.Field[str]):
+class MillisecondStamp(fields.Field[datetime]):
     """An instant in UTC with three digits of a second, as AchieveApex writes it."""
 
     def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> str | None:
@@ -17,7 +17,7 @@ class MillisecondStamp(fields.Field[str]):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class UserInfo(Schema):
+class ApexUserInfo(Schema):
     """A user or contact in AchieveApex's expansions."""
 
     id = fields.Integer()
@@ -25,13 +25,13 @@ class UserInfo(Schema):
     email = fields.String()
 
 
-class ContactInfo(UserInfo):
+class ApexContact(ApexUserInfo):
     """A contact in AchieveApex's expansions."""
 
     full_name = fields.String(attribute="name")
 
 
-class DealInfo(Schema):
+class ApexDealInfo(Schema):
     """A deal in AchieveApex's expansions."""
 
     id = fields.Integer()
@@ -39,7 +39,7 @@ class DealInfo(Schema):
     stage = fields.String(attribute="stage.name")
 
 
-class CompanyInfo(Schema):
+class ApexCompanyInfo(Schema):
     """A company in AchieveApex's expansions."""
 
     id = fields.Integer()
@@ -67,7 +67,7 @@ def _duration(activity: Activity) -> int | None:
     return activity.duration_minutes
 
 
-class ActivityInfo(Schema):
+class ApexActivityInfo(Schema):
     """AchieveApex's activity as it is listed."""
 
     id = fields.Integer()
@@ -94,26 +94,26 @@ class ActivityInfo(Schema):
     deleted_at = MillisecondStamp()
 
 
-class ExpandedActivityInfo(ActivityInfo):
+class ApexExpandedActivityInfo(ApexActivityInfo):
     """AchieveApex's activity as it is got by id."""
 
-    created_by_user = fields.Nested(UserInfo, attribute="creator")
-    assigned_to_user = _First(UserInfo(), attribute="assignees", dump_only=True)
-    deal = fields.Nested(DealInfo, allow_none=True)
-    contact = _First(ContactInfo(), attribute="contacts", dump_only=True)
-    company = _First(CompanyInfo(), attribute="companies", dump_only=True)
+    created_by_user = fields.Nested(ApexUserInfo, attribute="creator")
+    assigned_to_user = _First(ApexUserInfo(), attribute="assignees", dump_only=True)
+    deal = fields.Nested(ApexDealInfo, allow_none=True)
+    contact = _First(ApexContact(), attribute="contacts", dump_only=True)
+    company = _First(ApexCompanyInfo(), attribute="companies", dump_only=True)
 
 
-class Page(Schema):
+class ApexPage(Schema):
     """A page of AchieveApex's list."""
 
     total = fields.Integer()
     limit = fields.Integer()
     skip = fields.Integer()
-    data = fields.Nested(ActivityInfo, many=True)
+    data = fields.Nested(ApexActivityInfo, many=True)
 
 
-class Query(Schema):
+class ApexQuery(Schema):
     """The parameters of AchieveApex's list that the bench uses."""
 
     class Meta:

@@ -68,8 +68,8 @@ def _zone(tenant_id: int) -> ZoneInfo:
 class DeskeraActivities(MethodView):
     """Deskera's list."""
 
-    @deskera_blueprint.arguments(deskera.Query, location="query")
-    @deskera_blueprint.response(200, deskera.Page)
+    @deskera_blueprint.arguments(deskera.DeskeraQuery, location="query")
+    @deskera_blueprint.response(200, deskera.DeskeraPage)
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
         """List activities."""
         g.zone = _zone(g.tenant_id)
@@ -92,8 +92,8 @@ class DeskeraActivities(MethodView):
 class ApexActivities(MethodView):
     """AchieveApex's list."""
 
-    @apex_blueprint.arguments(achieveapex.Query, location="query")
-    @apex_blueprint.response(200, achieveapex.Page)
+    @apex_blueprint.arguments(achieveapex.ApexQuery, location="query")
+    @apex_blueprint.response(200, achieveapex.ApexPage)
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
         """List activities."""
         found = session.scalars(
@@ -111,7 +111,7 @@ class ApexActivities(MethodView):
 class ApexActivity(MethodView):
     """AchieveApex's single activity."""
 
-    @apex_blueprint.response(200, achieveapex.ExpandedActivityInfo)
+    @apex_blueprint.response(200, achieveapex.ApexExpandedActivityInfo)
     def get(self, activity_id: int) -> Activity:
         """Return one activity."""
         found = session.scalars(

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 from deploy.bench.usual.models import Activity
 
 
-class Stamp(fields.Field[str]):
+class Stamp(fields.Field[datetime]):
     """An instant in the tenant's zone, as Deskera writes it."""
 
     def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> str | None:
@@ -125,7 +125,7 @@ def _duration(activity: Activity) -> str:
     return "" if minutes is None else f"{minutes // 60}h {minutes % 60}m"
 
 
-class ActivityInfo(Schema):
+class DeskeraActivity(Schema):
     """Deskera's activity."""
 
     id = fields.Integer()
@@ -178,14 +178,14 @@ class PaginationInfo(Schema):
     is_zero_state = fields.Boolean(data_key="isZeroState")
 
 
-class Page(Schema):
+class DeskeraPage(Schema):
     """A page of Deskera's list."""
 
-    data = fields.Nested(ActivityInfo, many=True)
+    data = fields.Nested(DeskeraActivity, many=True)
     pagination_info = fields.Nested(PaginationInfo, data_key="paginationInfo")
 
 
-class Query(Schema):
+class DeskeraQuery(Schema):
     """The parameters of Deskera's list."""
 
     page = fields.Integer(load_default=1, validate=validate.Range(min=1))
