@@ -34,7 +34,7 @@ run: install ## Serve the demo on 127.0.0.1:8000, or PORT=; everything it needs 
 	@exec $(BIN)/crm-gateway run --port $(PORT)
 
 test: install ## Run the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: install ## Check formatting, types, import contracts and dead code
 	$(BIN)/ruff format --check .

@@ -8,7 +8,7 @@ from typing import Any
 
 FIRST_FINAL_STATUS = 200
 QUIET_SECONDS = 0.15  # Long enough for a second response, had one been on its way.
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """CPU of one page request inside one process, without any server: the steadiest figure there is.
 
 `python -m deploy.bench.cpu ours|usual ROUNDS` prints the microseconds of process time that one
-request takes, measured by calling the WSGI application on random pages; the environment says the rest.
+request takes: the WSGI application is called on random pages; the environment says the rest.
 """
 
 import json
