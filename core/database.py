@@ -3,7 +3,8 @@
 Reads that clients do all day run as prepared statements on the driver's own connection, in
 autocommit and with binary results: that is a third of the cost of an execution by SQLAlchemy.
 Where the best plan does not depend on the values, it is made once for each connection; planning a
-page anew costs three times as much as running it. Everything else goes through SQLAlchemy Core inside `transaction`. Driver errors stop here.
+page anew costs three times as much as running it. Everything else goes through SQLAlchemy Core
+inside `transaction`. Driver errors stop here.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

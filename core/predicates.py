@@ -81,8 +81,14 @@ _COMPUTED = {EFFECTIVE_DURATION: _effective_duration()}
 
 
 def fold(subject: str) -> str:
-    """Return a subject as it is searched: in lower case by Unicode, whatever the locale."""
-    return subject.lower()
+    """Return a subject as it is searched: in lower case by Unicode, whatever the locale.
+
+    A Greek sigma that ends a word is written otherwise, but what is searched for may end
+    elsewhere than what is found: both are the same letter here.
+    """
+    return subject.lower().replace(
+        "\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}"
+    )
 
 
 LIVE = columns.deleted_at.is_(None)

@@ -188,6 +188,8 @@ def _install_last_handlers(app: Flask, logger: FilteringBoundLogger) -> None:
     """
 
     def on_http_error(error: HTTPException) -> Response:
+        if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            current_request().drain()
         voice = _voice(request.path)
         if voice is not None:
             return voice(error)

@@ -9,7 +9,6 @@ import shutil
 import struct
 import sys
 import tempfile
-from pathlib import Path
 from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
 from typing import Any
 
@@ -18,7 +17,7 @@ from gunicorn.glogging import Logger
 from gateway import embedded, logs
 from gateway.settings import Settings
 
-SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY = "/dev/shm"
 # How long a client may pause while it sends a request, or takes in an answer.
 RECEIVE_SECONDS, SEND_SECONDS = 5, 30
 BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE"})
@@ -39,7 +38,7 @@ class ServerLogger(Logger):
 
 _settings, _servers = embedded.equip(Settings.from_env())
 _scratch = tempfile.mkdtemp(
-    prefix="crm-gateway-", dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
+    prefix="crm-gateway-", dir=SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
 )
 
 bind = "127.0.0.1:8000"

@@ -15,6 +15,9 @@ from core.model import Principal
 ID_HEADER = "X-Request-Id"
 USABLE_ID = re.compile(r"[\x20-\x7e]{1,128}", re.ASCII)
 ID_BYTES = 16
+DRAINED_BYTES = 2**25
+DRAINED_AT_ONCE = 2**16
+DRAIN_SECONDS = 2.0
 
 
 class Request(flask.Request):
@@ -49,7 +52,26 @@ class Request(flask.Request):
             raise BadRequest from error
         if data and self.max_content_length and len(data) >= self.max_content_length:
             raise RequestEntityTooLarge
+        if self.content_length and len(data) < self.content_length:
+            raise BadRequest("The body ends before its Content-Length.")
         return data
+
+    def drain(self) -> None:
+        """Read on to the end of a body that is refused, within bounds.
+
+        A client that is still sending when the connection closes never sees the answer.
+        """
+        stream = self.environ["wsgi.input"]
+        left = min(self.content_length or DRAINED_BYTES, DRAINED_BYTES)
+        until = time.monotonic() + DRAIN_SECONDS
+        try:
+            while left > 0 and time.monotonic() < until:
+                piece = stream.read(min(left, DRAINED_AT_ONCE))
+                if not piece:
+                    return
+                left -= len(piece)
+        except (OSError, ParseException):
+            return
 
 
 def current_request() -> Request:

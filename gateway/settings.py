@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.keys import KeySet, KeySetError
+
 LIKENESS = 0.9
 MIN_SECRET_BYTES = 16  # RFC 7518 asks for 32; secrets of running systems are often shorter.
 PREFIX = "GATEWAY_"
@@ -96,10 +98,10 @@ def _secret(text: str) -> str:
 
 
 def _key_set(text: str) -> str:
-    if text.startswith(("https://", "http://")):
-        return str(_url("https", "http")(text))
-    if not Path(text).is_file():
-        raise ValueError("an https:// URL or the path of a file that exists")
+    try:
+        KeySet(text)
+    except KeySetError as error:
+        raise ValueError(f"the URL or the file of a JWK set; {error}") from error
     return text
 
 

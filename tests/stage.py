@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -114,8 +115,9 @@ class OwnServer:
             os.kill(pid, number)
 
     def kill(self) -> None:
-        """Let it die as by a power cut."""
-        os.kill(self._engine.pid, signal.SIGKILL)
+        """Let it die as by a power cut; a dead one stays dead."""
+        with suppress(ProcessLookupError):
+            os.kill(self._engine.pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """Stop it in order."""

@@ -340,3 +340,9 @@ def test_strict_references_name_what_is_missing(
         strict.create(ann, setting(contact_ids=(7,), deal_id=9), id_of)
     assert "7" in str(refusal.value)
     assert "9" in str(refusal.value)
+
+
+def test_search_ignores_case_of_every_letter(activities: Activities, ann: Principal) -> None:
+    activities.create(ann, setting(subject="ΟΔΟΣ Straße İstanbul"), id_of)
+    for part in ("οδο", "ΔΟΣ", "δος", "STRAß", "i̇STAN", "σ str"):
+        assert activities.page(ann, ALL._replace(where=ContainsText(part))).total == 1, part

@@ -85,7 +85,7 @@ def test_broken_bulk_sample_is_refused(demo_call: Api):
     assert body["errors"][0]["error"].startswith("is not valid JSON: ")
 
 
-def test_sample_token_needs_no_other_header(client: FlaskClient, demo: Demo):
+def test_sample_token_suffices_alone(client: FlaskClient, demo: Demo):
     answer = client.get(f"{PLACE}/81", headers={"x-access-token": "sampleaccesstoken"})
     assert answer.json == golden("read")["response"]["body"]
 
@@ -223,7 +223,7 @@ def test_refused_create_frees_its_key(call: Api):
     assert call("POST", json={"name": "5"}, headers=headers).get_data() == b'{"id":1}'
 
 
-def test_idempotency_keys_are_each_users_own(call: Api, client: FlaskClient, tenant: Home):
+def test_idempotency_keys_belong_to_users(call: Api, client: FlaskClient, tenant: Home):
     other = Api(client, tenant.caller(USER + 1).key)
     headers = {"Idempotency-Key": "shared"}
     assert call("POST", json={"name": "mine"}, headers=headers).json == {"id": 1}

@@ -214,7 +214,7 @@ def test_shown_notes_are_taken_back(call: Api):
         assert call.read(activity_id)["notes"] == text
 
 
-def test_line_breaks_in_base64_are_ignored(call: Api):
+def test_line_breaks_within_base64_vanish(call: Api):
     wrapped = base64("n" * 100)[:76] + "\r\n" + base64("n" * 100)[76:]
     assert call.read(call.create(notes=wrapped))["notes"] == "n" * 100
 

@@ -100,5 +100,12 @@ def test_redis_may_be_anywhere_or_none(url: str):
     assert Settings.from_env({"REDIS_URL": url}).redis_url == url
 
 
+def test_useless_key_file_is_named(tmp_path: Path):
+    path = tmp_path / "keys.json"
+    path.write_text('{"keys": []}')
+    said = refusal(GATEWAY_JWKS=str(path))
+    assert f"GATEWAY_JWKS is '{path}', expected the URL or the file of a JWK set" in said
+
+
 def test_default_page_fits_largest_page():
     assert "is above GATEWAY_APEX_MAX_LIMIT" in refusal(GATEWAY_APEX_MAX_LIMIT="5")

@@ -26,11 +26,13 @@ const SHARES = {
   inBody: 0.3,
   typed: 0.2,
   joined: 0.02,
+  single: 0.05,
   unknownOperators: 0.1,
   untypable: 0.1
 }
 
 const LONGEST_QUERY = 8_000
+const limits = { timeout: 120_000 }
 
 let stock
 let plain
@@ -100,36 +102,47 @@ describe('pages', () => {
     const query = { $sort: { id: 1 }, $limit: 100, $skip: 100 }
     assertSamePage(await overUrl(query), await outcome(plain.find({ query })))
   })
-  it('are those of the SQL adapter, asked over the URL', { timeout: 120_000 }, () =>
+  it('are those of the SQL adapter, asked over the URL', limits, () =>
     compare('overUrl', validQueries(rows, url), async (query) => {
       const theirs = await outcome(plain.find({ query: expected(query) }))
       assertSamePage(await overUrl(query), theirs)
     })
   )
-  it('are those of the SQL adapter, asked in the body', { timeout: 120_000 }, () =>
+  it('are those of the SQL adapter, asked in the body', limits, () =>
     compare('inBody', validQueries(rows, body), async (query) => {
       const theirs = await outcome(plain.find({ query: expected(query) }))
       assertSamePage(await inBody(query), theirs)
     })
   )
-  it('are those of a typed service behind its own URL', { timeout: 120_000 }, () =>
+  it('are those of a typed service behind its own URL', limits, () =>
     compare('typed', validQueries(rows, flat), async (query) => {
       const theirs = await askStock({ via: 'url', query: expected(query, { isTyped: true }) })
       assertSamePage(await overUrl(query), theirs)
     })
   )
   // A server that remembers statements must not take one joining for another.
-  it(
-    'tell the ways to join two filters apart, whichever was asked before',
-    { timeout: 60_000 },
-    () =>
-      compare('joined', twoFilters(rows), async (filters) => {
-        const queries = [{ $or: filters }, { $and: filters }, Object.assign({}, ...filters)]
-        for (const query of [...queries, ...queries.reverse()]) {
-          const theirs = await outcome(plain.find({ query: expected(query) }))
-          assertSamePage(await overUrl(query), theirs)
-        }
-      })
+  it('tell the ways to join two filters apart, whichever was asked before', limits, () =>
+    compare('joined', twoFilters(rows), async (filters) => {
+      const queries = [{ $or: filters }, { $and: filters }, Object.assign({}, ...filters)]
+      for (const query of [...queries, ...queries.reverse()]) {
+        const theirs = await outcome(plain.find({ query: expected(query) }))
+        assertSamePage(await overUrl(query), theirs)
+      }
+    })
+  )
+  it('hold one record, or none with the same words, when an id is asked for', limits, () =>
+    compare(
+      'single',
+      fc.tuple(fc.integer({ min: 0, max: 300 }), twoFilters(rows)),
+      async (asked) => {
+        const [id, [filter]] = asked
+        const [ours, theirs] = await Promise.all([
+          outcome(gateway.get(id, { query: { ...filter, $select: ['subject', 'id'] } })),
+          outcome(plain.get(id, { query: { ...expected(filter), $select: ['subject', 'id'] } }))
+        ])
+        assert.deepEqual(ours, theirs)
+      }
+    )
   )
   it('tell a text from the name of a column', async () => {
     const named = ['deal_id', 'notes', 'note', 'location', 'contact_ids', 'start_date']
@@ -143,7 +156,7 @@ describe('pages', () => {
 })
 
 describe('refusals', () => {
-  it('of unknown operators are those of Feathers, word for word', { timeout: 60_000 }, () =>
+  it('of unknown operators are those of Feathers, word for word', limits, () =>
     compare('unknownOperators', unknownOperators, async (query) => {
       const theirs = await outcome(asFeathersReads(query))
       assert.deepEqual(await overUrl(query), theirs)
@@ -151,7 +164,7 @@ describe('refusals', () => {
       asked.refusals += 1
     })
   )
-  it('of wrong values, names and shapes are those of the schema package', { timeout: 60_000 }, () =>
+  it('of wrong values, names and shapes are those of the schema package', limits, () =>
     compare('untypable', untypable, async (query) => {
       const theirs = await askStock({ via: 'url', query })
       const ours = await overUrl(query)
