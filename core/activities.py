@@ -90,10 +90,10 @@ class Activities:
         if expand and rows.activities:
             refs = set().union(*map(references, rows.activities))
             related = self._directory.lookup(chosen, rows.directory_version, refs)
-        total = rows.visible_total if rows.total is None else rows.total
         tenant = self._directory.tenant(chosen, rows.directory_version)
         stamp = (rows.version, rows.directory_version)
-        return Page(rows.activities, total, rows.visible_total, related, tenant, stamp)
+        totals = (rows.total or 0, rows.visible_total or 0)
+        return Page(rows.activities, *totals, related, tenant, stamp)
 
     def answer(
         self,

@@ -23,20 +23,17 @@ _NAMES = ", ".join(f"activities.{name}" for name in Activity._fields)
 _SEEN = str(SEEN.compile(dialect=DIALECT))
 _TENANT = "%(tenant_id)s::BIGINT"
 
-# A viewer's total: everything that is not private, and the few private ones that concern them.
+# The private records that concern a viewer, whatever the number of the others.
+_CONCERNING = f"""(
+    SELECT count(*) FROM activities
+    WHERE tenant_id = {_TENANT} AND deleted_at IS NULL AND visibility = 'private' AND (
+        owner_id = %(user_id)s::BIGINT OR created_by = %(user_id)s::BIGINT
+        OR assignee_ids @> ARRAY[%(user_id)s::BIGINT]))"""
 _COUNTERS = f"""
-    SELECT sum(version)::BIGINT AS version, CASE
-        WHEN %(sees_all)s THEN sum(shared) + sum(private)
-        WHEN sum(private) = 0 THEN sum(shared)
-        ELSE sum(shared) + (
-            SELECT count(*) FROM activities
-            WHERE tenant_id = {_TENANT} AND deleted_at IS NULL AND visibility = 'private' AND (
-                owner_id = %(user_id)s::BIGINT OR created_by = %(user_id)s::BIGINT
-                OR assignee_ids @> ARRAY[%(user_id)s::BIGINT]
-            )
-        ) END::BIGINT AS visible
+    SELECT sum(version)::BIGINT AS version, sum(shared)::BIGINT AS shared,
+        sum(private)::BIGINT AS private
     FROM activity_counters WHERE tenant_id = {_TENANT}"""
-_HEADER = 4  # Columns before the activity's own in a row of a page.
+_HEADER = 6  # Columns before the activity's own in a row of a page.
 _ONE = f"""
     SELECT tenants.directory_version, {_NAMES}
     FROM activities JOIN tenants ON tenants.tenant_id = activities.tenant_id
@@ -54,13 +51,16 @@ class Viewer(NamedTuple):
 class Rows(NamedTuple):
     """One page of rows, and the state of the tenant in the same snapshot.
 
-    `total` is None when the count was left out. `version` grows with every committed write to the
-    tenant's activities, `directory_version` with every change of its directory.
+    `total` and `visible_total` are None where they would have had to be counted and were not;
+    `shared` is the number of live records that are not private.
+    `version` grows with every committed write to the tenant's activities, `directory_version`
+    with every change of its directory.
     """
 
     activities: list[Activity]
     total: int | None
-    visible_total: int
+    visible_total: int | None
+    shared: int
     version: int
     directory_version: int
 
@@ -111,8 +111,9 @@ class ActivityRepository:
     def page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery, *, count: bool) -> Rows:
         """Return one page and the totals, all of one snapshot.
 
-        `count` asks for the exact number of matches of a filter; without a filter the total is
-        known anyway. Deep pages take a second statement. Raises: Unavailable.
+        `count` asks for what no counter holds: the matches of a filter, and the private records
+        that concern the viewer. Deep pages count anyway, and take a second statement.
+        Raises: Unavailable.
         """
         if query.offset >= DEEP_OFFSET:
             return self._deep_page(tenant_id, viewer, query)
@@ -123,9 +124,13 @@ class ActivityRepository:
             "limit": query.limit,
             "offset": query.offset,
         }
-        sql = _page_sql(parts.where, parts.order, count and query.where != EVERYTHING)
-        steady = query.where == EVERYTHING
-        return _to_rows(self._database.read(sql, parameters, steady=steady), query)
+        unfiltered = query.where == EVERYTHING
+        sql = _page_sql(parts.where, parts.order, filtered=not unfiltered, count=count)
+        return _to_rows(self._database.read(sql, parameters, steady=unfiltered), viewer, query)
+
+    def concerning(self, tenant_id: int, viewer: Viewer) -> tuple[int, int]:
+        """Return the tenant's version, and the number of private records that concern a viewer."""
+        return _only(self._database.read(_PRIVATE, _bound(tenant_id, viewer)))
 
     def _deep_page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery) -> Rows:
         """Count first, then walk the index from whichever end is nearer, fetching ids only."""
@@ -133,14 +138,14 @@ class ActivityRepository:
         parameters = {**_bound(tenant_id, viewer), **parts.parameters}
         with self._database.transaction(isolation_level="REPEATABLE READ") as connection:
             counted = connection.exec_driver_sql(
-                _page_sql(parts.where, parts.order, query.where != EVERYTHING),
+                _page_sql(parts.where, parts.order, filtered=query.where != EVERYTHING, count=True),
                 {**parameters, "limit": 0, "offset": 0},
             ).all()
-            head = _to_rows(counted, query)
-            total = head.visible_total if head.total is None else head.total
+            head = _to_rows(counted, viewer, query)
+            total = head.total or 0
             size = max(0, min(query.limit, total - query.offset))
             if size == 0:
-                return head._replace(total=total)
+                return head
             from_end = total - query.offset - size
             backwards = from_end < query.offset
             walk = parts.reverse_order if backwards else parts.order
@@ -148,7 +153,7 @@ class ActivityRepository:
                 _deep_sql(parts.where, walk, parts.order),
                 {**parameters, "limit": size, "offset": from_end if backwards else query.offset},
             )
-            return head._replace(total=total, activities=[to_activity(row) for row in found])
+            return head._replace(activities=[to_activity(row) for row in found])
 
     def version(self, tenant_id: int) -> tuple[int, int]:
         """Return the versions of a tenant's activities and of its directory."""
@@ -165,16 +170,24 @@ def _only(found: Sequence[Any]) -> tuple[int, int]:
     return (found[0][0] or 0, found[0][1]) if found else (0, 0)
 
 
+_PRIVATE = f"""
+    SELECT sum(version)::BIGINT, {_CONCERNING}
+    FROM activity_counters WHERE tenant_id = {_TENANT}"""
+
+
 @lru_cache(maxsize=1024)
-def _page_sql(where: str, order: str, count: bool) -> str:
+def _page_sql(where: str, order: str, *, filtered: bool, count: bool) -> str:
     """Return the statement of a page; it gives one row even when the page is empty.
 
     The single row of counters drives a nested loop, which keeps the order of the page.
     """
     matching = f"activities.tenant_id = {_TENANT} AND {_SEEN} AND ({where})"
-    total = f"(SELECT count(*) FROM activities WHERE {matching})" if count else "NULL::BIGINT"
+    total = f"(SELECT count(*) FROM activities WHERE {matching})"
+    concerning = f"CASE WHEN private > 0 THEN {_CONCERNING} ELSE 0 END"
     return f"""
-    SELECT {total}, counters.visible, counters.version, tenants.directory_version, page.*
+    SELECT {total if count and filtered else "NULL::BIGINT"},
+        {concerning if count else "NULL::BIGINT"},
+        counters.shared, counters.private, counters.version, tenants.directory_version, page.*
     FROM tenants CROSS JOIN ({_COUNTERS}) AS counters
     LEFT JOIN LATERAL (
         SELECT {_NAMES} FROM activities WHERE {matching}
@@ -195,11 +208,14 @@ def _deep_sql(where: str, walk: str, order: str) -> str:
     WHERE activities.tenant_id = {_TENANT} ORDER BY {order}"""
 
 
-def _to_rows(found: Sequence[Sequence[Any]], query: ActivityQuery) -> Rows:
+def _to_rows(found: Sequence[Sequence[Any]], viewer: Viewer, query: ActivityQuery) -> Rows:
     if not found:  # No such tenant.
-        return Rows([], 0, 0, 0, 0)
-    total, visible, version, directory_version = found[0][:_HEADER]
+        return Rows([], 0, 0, 0, 0, 0)
+    total, concerning, shared, private, version, directory_version = found[0][:_HEADER]
+    if viewer.sees_all or not private:
+        concerning = private
+    visible = None if concerning is None else shared + concerning
     if query.where == EVERYTHING:
         total = visible
     listed = [to_activity(row[_HEADER:]) for row in found if row[_HEADER] is not None]
-    return Rows(listed, total, visible, version, directory_version)
+    return Rows(listed, total, visible, shared, version, directory_version)

@@ -17,12 +17,14 @@ LATEST_DATE = date(9999, 12, 29)
 MIDNIGHT = time()
 MINUTE = timedelta(minutes=1)
 ENDS = ("start", "end")
+MACHINE_NAMES = frozenset({"localtime", "posixrules"})
+"""Files that some machines keep among the zones: what they mean differs from one to another."""
 
 
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
     """Return the IANA names that are accepted as zones."""
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - MACHINE_NAMES
 
 
 @lru_cache(maxsize=1024)

@@ -19,6 +19,7 @@ from gateway.settings import Settings
 
 MAX_TENANTS = 100
 HS256 = "HS256"
+HMAC_KEY_BYTES = 32
 DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
 SEPARATORS = re.compile(r"[\s,]+")
 LATEST_SECONDS = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
@@ -42,6 +43,14 @@ class Claims(NamedTuple):
     expires_at: datetime
 
 
+def hmac_key(secret: str) -> bytes:
+    """Return a secret as a key of at least 32 bytes, below which PyJWT complains.
+
+    HMAC itself fills a key up with zero bytes, so that both make the same signatures.
+    """
+    return secret.encode().ljust(HMAC_KEY_BYTES, b"\0")
+
+
 class TokenVerifier:
     """Verifies tokens with the keys, and reads the claims, that the settings name."""
 
@@ -49,6 +58,7 @@ class TokenVerifier:
         """Take the keys. Raises: KeySetError, for a file of keys that cannot be used."""
         self._settings = settings
         self._keys = KeySet(settings.jwks) if settings.jwks else None
+        self._secret = None if settings.jwt_secret is None else hmac_key(settings.jwt_secret)
         self._options: Any = {
             **dict.fromkeys(LEFT_TO_US, False),
             "verify_aud": settings.jwt_audience is not None,
@@ -92,8 +102,8 @@ class TokenVerifier:
         raise NotAuthenticated(BAD_SIGNATURE) from failure
 
     def _candidates(self, algorithm: str, key_id: str | None) -> list[Any]:
-        if algorithm == HS256 and self._settings.jwt_secret is not None:
-            return [self._settings.jwt_secret]
+        if algorithm == HS256 and self._secret is not None:
+            return [self._secret]
         if algorithm in ALGORITHMS and self._keys is not None:
             return [*self._keys.candidates(algorithm, key_id)]
         raise NotAuthenticated(BAD_ALGORITHM, detail=f"no key is set for {algorithm!r}")

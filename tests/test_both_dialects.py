@@ -345,7 +345,7 @@ def test_bulk_changes_reach_both_dialects(both: Both):
     update = {"ids": [3, 1, 1, 99], "is_status": True, "visibility_type": "private"}
     both.deskera("PATCH", f"{deskera_api.PLACE}/bulkUpdate", json=update)
     assert [both.shown(number)[0]["done"] for number in ids] == [True, False, True]
-    answer = both.apex("PATCH", json={"ids": [2, 3], "done": False})
+    answer = both.apex("PATCH", json={"ids": [2, 3, 2], "done": False})
     assert answer.json == {"updated": 2, "ids": [2, 3]}
     assert [both.deskera.read(number)["is_status"] for number in ids] == [True, False, False]
     assert both.deskera.page("query=is_status=true") == ([1], 1)

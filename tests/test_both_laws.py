@@ -7,7 +7,7 @@ makes the exception.
 import orjson
 import pytest
 from dialects import BY_NAME, DIALECTS, TIMES, Dialect, changed, other
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from law_exceptions import blurred, excused, may_differ_in_acceptance, normalised
 from oracle import Zones, achieveapex_view, deskera_view
@@ -21,7 +21,10 @@ from core.model import Activity, Tenant
 
 Case = tuple[Activity, Tenant, Body]
 # At least 500 examples a property; HYPOTHESIS_PROFILE=long says how many more.
-thoroughly = settings(max_examples=max(500, settings().max_examples))
+thoroughly = settings(
+    max_examples=max(500, settings().max_examples),
+    suppress_health_check=[HealthCheck.too_slow],  # Of the machine it says more than of the test.
+)
 both = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 DESKERA, ACHIEVEAPEX = BY_NAME["deskera"], BY_NAME["achieveapex"]
 

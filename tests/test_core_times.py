@@ -157,3 +157,8 @@ def test_edges_of_calendar_are_storable(zone: str) -> None:
     for day in (times.EARLIEST_DATE, times.LATEST_DATE):
         instant = times.to_instant(day, time(23, 59, 59, 999999), zone)
         assert times.to_wall_clock(instant, zone)[0] == day
+
+
+def test_zones_mean_the_same_everywhere() -> None:
+    assert {"UTC", "Asia/Kolkata", "GB"} <= times.zone_names()
+    assert not {"localtime", "posixrules", ""} & times.zone_names()

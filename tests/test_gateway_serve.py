@@ -26,6 +26,7 @@ from gateway import engines
 
 WORKERS, THREADS = 2, 2
 MAX_BODY_BYTES = 2048
+STOP_SECONDS = 45  # A worker that SIGTERM missed while it booted is killed after 30.
 TENANT_ID = 2_000_001
 
 
@@ -207,7 +208,7 @@ def master(
         yield port, process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(STOP_SECONDS)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from stage import JWT_SECRET, START_OF_TIME
 from core.errors import NotAuthenticated, TokenExpired, TokenNotActive, Unavailable
 from gateway import keys
 from gateway.keys import KeySet, KeySetError
-from gateway.settings import Settings
+from gateway.settings import MIN_SECRET_BYTES, Settings
 from gateway.tokens import Claims, TokenVerifier
 
 NOW = START_OF_TIME
@@ -158,6 +158,14 @@ def test_unsigned_token_is_refused():
 def test_signature_of_another_secret_is_refused():
     token = jwt.encode(USUAL, "another secret, which is as long as ours is", algorithm="HS256")
     assert refusal(token) == "invalid signature"
+
+
+def test_short_secret_signs_as_it_is():
+    secret = "x" * MIN_SECRET_BYTES
+    header = jwt.utils.base64url_encode(b'{"alg":"HS256"}')
+    body = header + b"." + jwt.utils.base64url_encode(json.dumps({**USUAL, "exp": 2e9}).encode())
+    signature = jwt.utils.base64url_encode(hmac.digest(secret.encode(), body, "sha256"))
+    assert claims_of((body + b"." + signature).decode(), jwt_secret=secret).user_id == 45
 
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
