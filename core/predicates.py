@@ -92,7 +92,6 @@ def fold(subject: str) -> str:
 
 
 LIVE = columns.deleted_at.is_(None)
-IS_PRIVATE = columns.visibility == text("'private'")
 CONCERNS_USER = or_(
     columns.owner_id == USER,
     columns.created_by == USER,

@@ -234,7 +234,7 @@ idempotency_keys = Table(
 )
 Index("idempotency_keys_by_age", idempotency_keys.c.tenant_id, idempotency_keys.c.created_at)
 
-database_identity = Table(
+Table(
     "database_identity",
     metadata,
     Column("identity", Text, primary_key=True),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import jwt
 
 from gateway.settings import Settings
-from gateway.tokens import HS256, Claims
+from gateway.tokens import HS256, Claims, hmac_key
 
 
 class NoSecret(Exception):
@@ -31,4 +31,4 @@ def sign(settings: Settings, claims: Claims) -> str:
         payload["aud"] = settings.jwt_audience
     if settings.jwt_issuer is not None:
         payload["iss"] = settings.jwt_issuer
-    return jwt.encode(payload, settings.jwt_secret, algorithm=HS256)
+    return jwt.encode(payload, hmac_key(settings.jwt_secret), algorithm=HS256)

@@ -173,7 +173,6 @@ def respelt_deskera(key: str, shown: Any, activity: Activity) -> st.SearchStrate
     return st.just(shown)
 
 
-clock_texts = st.times().map(lambda clock: clock.isoformat("seconds"))
 ACHIEVEAPEX_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "assigned_to_user_id": ids,
     "subject": any_texts,
