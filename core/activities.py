@@ -4,7 +4,7 @@ A write hands in a pure function of the current record; it is called under the r
 writes of different fields at the same moment both hold. A write that changes nothing moves nothing.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence, Set
 from datetime import UTC, datetime
 
 from core.access import one_tenant, tenants_for, viewer_of
@@ -21,11 +21,11 @@ from core.errors import (
 from core.idempotency import take_receipt
 from core.model import (
     Activity,
+    EntityRef,
     Found,
     IdempotencyKey,
     Page,
     Principal,
-    Related,
     Tenant,
     blank_activity,
 )
@@ -36,6 +36,13 @@ from core.writes import lock, number, store
 
 Write = Callable[[Activity, Tenant], Activity]
 Render = Callable[[Activity, Tenant], bytes]
+References = Callable[[Activity], Set[EntityRef]]
+"""Names the entities that a dialect shows beside an activity; `no_references` for none."""
+
+
+def no_references(_activity: Activity) -> Set[EntityRef]:
+    """Return no entity: nothing is shown beside the activity."""
+    return frozenset()
 
 
 def utc_now() -> datetime:
@@ -76,9 +83,9 @@ class Activities:
         query: ActivityQuery,
         *,
         tenant_id: int | None = None,
-        expand: bool = True,
+        expand: References = references,
     ) -> Page:
-        """Return a page of what the principal may see, with related entities if asked to expand.
+        """Return a page of what the principal may see, with the entities that `expand` asks for.
 
         Raises: InvalidQuery, if no tenant is named where several are possible.
         """
@@ -86,10 +93,8 @@ class Activities:
         rows = self._pages.page(chosen, viewer_of(principal), query)
         if not rows.directory_version:
             raise NotAuthenticated(detail=f"no tenant {chosen}")
-        related: Related = {}
-        if expand and rows.activities:
-            refs = set().union(*map(references, rows.activities))
-            related = self._directory.lookup(chosen, rows.directory_version, refs)
+        refs = set().union(*map(expand, rows.activities))
+        related = self._directory.lookup(chosen, rows.directory_version, refs)
         tenant = self._directory.tenant(chosen, rows.directory_version)
         stamp = (rows.version, rows.directory_version)
         totals = (rows.total or 0, rows.visible_total or 0)
@@ -122,9 +127,12 @@ class Activities:
         *,
         where: Condition = EVERYTHING,
         tenant_id: int | None = None,
-        expand: bool = True,
+        expand: References = references,
     ) -> Found:
-        """Return one activity. Raises: ActivityNotFound; InvalidQuery, if several tenants match."""
+        """Return one activity with the entities that `expand` asks for.
+
+        Raises: ActivityNotFound; InvalidQuery, if several tenants match.
+        """
         tenant_ids = tenants_for(principal, "read", tenant_id)
         viewer = viewer_of(principal)
         if len(tenant_ids) == 1 and where == EVERYTHING:
@@ -133,10 +141,7 @@ class Activities:
         else:
             matches = self._repository.matching(tenant_ids, activity_id, viewer, where)
         version, activity = only(matches, activity_id)
-        related: Related = {}
-        if expand:
-            refs = references(activity)
-            related = self._directory.lookup(activity.tenant_id, version, refs)
+        related = self._directory.lookup(activity.tenant_id, version, expand(activity))
         return Found(activity, related, self._directory.tenant(activity.tenant_id, version))
 
     def create(

@@ -7,7 +7,7 @@ version already, and an entry of the shared cache counts only if nothing that it
 since it was loaded. A cache that comes back with old entries can therefore do no harm.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from threading import Lock
 
 from core.entities import EntityStore
@@ -55,13 +55,15 @@ class EntityDirectory:
         """Return a tenant as it is at this directory version or later."""
         return self._shelf(tenant_id, version).tenant
 
-    def lookup(self, tenant_id: int, version: int, refs: set[EntityRef]) -> dict[EntityRef, Entity]:
+    def lookup(self, tenant_id: int, version: int, refs: Set[EntityRef]) -> dict[EntityRef, Entity]:
         """Return those of the entities that are known, at this directory version or later.
 
         However many refs: at most one call of the shared cache and two statements; usually none.
         Raises: Unavailable.
         """
         shelf = self._shelf(tenant_id, version)
+        if not refs:
+            return {}
         remembered = shelf.entities
         try:
             found = {ref: remembered[ref] for ref in refs}
@@ -98,7 +100,7 @@ class EntityDirectory:
                 shelf.advance(tenant, seen, changes)
         return shelf
 
-    def _filled(self, shelf: Shelf, refs: set[EntityRef]) -> dict[EntityRef, Entity | None]:
+    def _filled(self, shelf: Shelf, refs: Set[EntityRef]) -> dict[EntityRef, Entity | None]:
         """Look up all the refs, loading those that memory lacks.
 
         One thread at a time loads for a tenant, so that a herd on one entity asks once.
@@ -112,7 +114,7 @@ class EntityDirectory:
                 found.update(loaded)
         return found
 
-    def _loaded(self, shelf: Shelf, refs: set[EntityRef]) -> dict[EntityRef, Entity | None]:
+    def _loaded(self, shelf: Shelf, refs: Set[EntityRef]) -> dict[EntityRef, Entity | None]:
         if self._shared is None:
             return self._read(shelf.tenant.id, refs)
         found = self._still_right(shelf, self._shared, refs)
@@ -125,7 +127,7 @@ class EntityDirectory:
         return found
 
     def _still_right(
-        self, shelf: Shelf, shared: SharedEntities, refs: set[EntityRef]
+        self, shelf: Shelf, shared: SharedEntities, refs: Set[EntityRef]
     ) -> dict[EntityRef, Entity | None]:
         """Return those entries of the shared cache that no later change contradicts."""
         entries = shared.read(shelf.tenant.id, refs)
@@ -141,14 +143,12 @@ class EntityDirectory:
 
     def _read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, Entity | None]:
         """Read entities from the database, and then what the deals among them name."""
-        fields = self._store.read(tenant_id, refs)
-        links = {ref: links_of(found) for ref, found in fields.items() if ref.kind == "deal"}
-        named = {link for names in links.values() for link in names.values()}
-        unread = named - fields.keys()
-        everything = fields | self._store.read(tenant_id, unread) if unread else fields
-        plain = {ref: Entity(*ref, found) for ref, found in everything.items()}
-        read: dict[EntityRef, Entity | None] = {ref: plain.get(ref) for ref in refs}
+        read = {ref: Entity(*ref, text) for ref, text in self._store.read(tenant_id, refs).items()}
+        links = {ref: links_of(deal.fields) for ref, deal in read.items() if ref.kind == "deal"}
+        named = {link for names in links.values() for link in names.values()} - read.keys()
+        texts = self._store.read(tenant_id, named) if named else {}
+        plain = read | {ref: Entity(*ref, text) for ref, text in texts.items()}
         for ref, names in links.items():
             known = {name: plain[link] for name, link in names.items() if link in plain}
-            read[ref] = Entity(*ref, fields[ref], known)
-        return read
+            read[ref] = Entity(*ref, read[ref].fields, known)
+        return {ref: read.get(ref) for ref in refs}

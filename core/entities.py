@@ -45,9 +45,10 @@ class EntityStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, dict[str, Any]]:
-        """Return the fields of those entities that are known."""
-        return _to_fields(self._database.read(_READ, _wanted(tenant_id, refs)))
+    def read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, str]:
+        """Return the fields, as JSON text, of those entities that are known."""
+        found = self._database.read(_READ, _wanted(tenant_id, refs))
+        return {EntityRef(kind, id_): fields for kind, id_, fields in found}
 
     def changes(self, tenant_id: int, *, since: int, limit: int) -> list[EntityChange]:
         """Return what changed after a directory version, newest first, at most `limit`."""
@@ -98,7 +99,8 @@ def put_entities(
 def _stored(
     connection: Connection, tenant_id: int, refs: Iterable[EntityRef]
 ) -> dict[EntityRef, dict[str, Any]]:
-    return _to_fields(connection.exec_driver_sql(_READ, _wanted(tenant_id, refs)))
+    found = connection.exec_driver_sql(_READ, _wanted(tenant_id, refs))
+    return {EntityRef(kind, id_): orjson.loads(fields) for kind, id_, fields in found}
 
 
 def _wanted(tenant_id: int, refs: Iterable[EntityRef]) -> dict[str, Any]:
@@ -108,10 +110,6 @@ def _wanted(tenant_id: int, refs: Iterable[EntityRef]) -> dict[str, Any]:
         "kinds": [ref.kind for ref in ordered],
         "ids": [ref.id for ref in ordered],
     }
-
-
-def _to_fields(rows: Iterable[Any]) -> dict[EntityRef, dict[str, Any]]:
-    return {EntityRef(kind, id_): orjson.loads(fields) for kind, id_, fields in rows}
 
 
 def missing_entities(

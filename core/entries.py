@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from core import records
 from core.access import tenants_for
 from core.database import Database
@@ -36,10 +38,10 @@ class DirectoryEntries:
     def get(self, principal: Principal, ref: EntityRef, *, tenant_id: int | None = None) -> bytes:
         """Return an entity as its line of NDJSON. Raises: EntityNotFound."""
         chosen = _one_tenant(principal, tenant_id)
-        fields = self._store.read(chosen, [ref]).get(ref)
-        if fields is None:
+        text = self._store.read(chosen, [ref]).get(ref)
+        if text is None:
             raise EntityNotFound(detail=f"no {ref.kind} {ref.id} in tenant {chosen}")
-        return records.write_entity(chosen, ref.kind, ref.id, fields)
+        return records.write_entity(chosen, ref.kind, ref.id, orjson.loads(text))
 
     def put(
         self,

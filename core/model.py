@@ -4,9 +4,11 @@
 row into an activity is one call and copies nothing, which matters on pages.
 """
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 Rendering = TypeVar("Rendering")
@@ -15,6 +17,7 @@ MAX_ID = 2**53 - 1  # The largest integer that every JSON client reads exactly.
 MAX_IMPORTED_ID = 2**52  # Leaves as many numbers again for ids given out after an import.
 MAX_LINKED_IDS = 1000  # Elements of one list of ids, and ids of one bulk call.
 VISIBILITIES = ("private", "public", "team")
+NO_LINKS: Mapping[str, Any] = MappingProxyType({})
 ENTITY_KINDS = ("user", "company", "contact", "deal")
 
 
@@ -125,25 +128,45 @@ class EntityRef(NamedTuple):
     id: int
 
 
-@dataclass(frozen=True, slots=True)
 class Entity:
-    """A user, company, contact or deal as the directory knows it.
+    """A user, company, contact or deal as the directory knows it; never changed once made.
 
-    `fields` holds the canonical names of the kind; unknown ones are absent. A deal's `links`
-    holds the entities that it names, under "contact", "company" and "owner", where known.
+    Many are remembered, so that one is small: its fields stay JSON text until they are asked for,
+    which is once for each way to render it. A deal's `links` holds the entities that it names,
+    under "contact", "company" and "owner", where known.
     """
 
-    kind: str
-    id: int
-    fields: Mapping[str, Any]
-    links: Mapping[str, "Entity"] = field(default_factory=dict)
-    _renderings: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    __slots__ = ("_content", "_renderings", "id", "kind", "links")
+
+    def __init__(
+        self,
+        kind: str,
+        id: int,
+        fields: "Mapping[str, Any] | str",
+        links: "Mapping[str, Entity]" = NO_LINKS,
+    ) -> None:
+        """Take the fields of the kind by their canonical names, or as JSON text of an object."""
+        self.kind = kind
+        self.id = id
+        self.links = links
+        self._content = fields
+        self._renderings: tuple[Any, ...] = ()
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The canonical names of the kind; unknown ones are absent."""
+        content = self._content
+        return json.loads(content) if isinstance(content, str) else content
 
     def rendered(self, render: "Callable[[Entity], Rendering]") -> Rendering:
         """Return `render(self)`, made once for the life of this value."""
-        rendering: Rendering | None = self._renderings.get(render)
-        if rendering is None:
-            rendering = self._renderings[render] = render(self)
+        made = self._renderings
+        for place in range(0, len(made), 2):
+            if made[place] is render:
+                known: Rendering = made[place + 1]
+                return known
+        rendering = render(self)
+        self._renderings = (*made, render, rendering)
         return rendering
 
 

@@ -64,8 +64,10 @@ def _decoded(ref: EntityRef, key: str, raw: bytes) -> Loaded | None:
     try:
         entry = orjson.loads(raw)
         fields, links, loaded_at = entry["fields"], entry["links"], entry["at"]
-        is_ours = entry["key"] == key and isinstance(loaded_at, int)
-        entity = Entity(ref.kind, ref.id, fields, _linked(fields, links))
+        is_ours = entry["key"] == key and isinstance(loaded_at, int) and isinstance(fields, dict)
+        # A deal's fields are looked at often, for what it names; others' only to be rendered.
+        content = fields if ref.kind == "deal" else _text(fields)
+        entity = Entity(ref.kind, ref.id, content, _linked(fields, links))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     return Loaded(entity, loaded_at) if is_ours else None
@@ -73,4 +75,8 @@ def _decoded(ref: EntityRef, key: str, raw: bytes) -> Loaded | None:
 
 def _linked(fields: Mapping[str, Any], links: Mapping[str, Any]) -> dict[str, Entity]:
     named = links_of(fields)
-    return {name: Entity(*named[name], linked) for name, linked in links.items()}
+    return {name: Entity(*named[name], _text(linked)) for name, linked in links.items()}
+
+
+def _text(fields: Any) -> str:
+    return orjson.dumps(fields).decode()

@@ -83,15 +83,16 @@ def lengths(number: int) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def new_stamps(draw: st.DrawFn, activity: Activity, tenant: Tenant) -> str:
-    """Return a new instant: near the record's ends, or near a transition of its zone."""
+def new_stamps(draw: st.DrawFn, activity: Activity, tenant: Tenant) -> Body:
+    """Return a new start and end: near the record's own, or near a transition of its zone."""
     known = [storable(at) for at in (activity.start_at, activity.end_at) if at is not None]
     if known and draw(flags):
-        instant = draw(st.sampled_from(known)) + timedelta(minutes=draw(distances))
+        start = draw(st.sampled_from(known)) + timedelta(minutes=draw(distances))
     else:
         zone = activity.timezone or tenant.timezone
-        instant = utc(draw(wall_clocks(zone)), zone, fold=draw(st.integers(0, 1)))
-    return draw(stamps_of(storable(instant)))
+        start = storable(utc(draw(wall_clocks(zone)), zone, fold=draw(st.integers(0, 1))))
+    end = start + timedelta(minutes=draw(distances))
+    return {"start": draw(stamps_of(start)), "end": draw(stamps_of(end))}
 
 
 def storable(instant: datetime) -> datetime:
@@ -99,7 +100,7 @@ def storable(instant: datetime) -> datetime:
     return min(max(instant, STORABLE[0]), STORABLE[1])
 
 
-kinds = st.sampled_from(("new", "new", "echo", "new", "null", "respelt", "new"))
+kinds = st.sampled_from(("new", "new", "echo", "new", "null", "new", "respelt", "new"))
 ID_LISTS = id_lists.map(list)
 DESKERA_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "name": any_texts,
@@ -144,6 +145,7 @@ def deskera_bodies(
 ) -> Body:
     """Return a body with these keys of Deskera."""
     shown = deskera_document(activity, tenant)
+    stamps = draw(new_stamps(activity, tenant)) if {"start", "end"} & set(keys) else {}
     body = {}
     for key in keys:
         kind = draw(kinds)
@@ -153,10 +155,10 @@ def deskera_bodies(
             body[key] = draw(respelt_deskera(key, shown[key], activity))
         elif kind == "echo":
             body[key] = shown[key]
-        elif key in DESKERA_VALUES:
-            body[key] = draw(DESKERA_VALUES[key])
+        elif key in stamps:
+            body[key] = stamps[key]
         else:
-            body[key] = draw(new_stamps(activity, tenant))
+            body[key] = draw(DESKERA_VALUES[key])
     return body
 
 
@@ -246,9 +248,10 @@ def respelt_achieveapex(key: str, shown: Any, _: Activity) -> st.SearchStrategy[
 def some_of(keys: Sequence[str], times: Sequence[str]) -> st.SearchStrategy[list[str]]:
     """Return keys of a body: some, all, one, or times alone, which depend on one another."""
     return st.one_of(
-        st.lists(st.sampled_from(times), unique=True, min_size=1),
-        st.lists(st.sampled_from(keys), unique=True, max_size=6),
         st.sampled_from(keys).map(lambda key: [key]),
+        st.lists(st.sampled_from(times), unique=True, min_size=2),
+        st.lists(st.sampled_from(keys), unique=True, min_size=3, max_size=9),
+        st.lists(st.sampled_from(keys), unique=True, min_size=3, max_size=9),
         st.just(list(keys)),
     )
 

@@ -14,7 +14,7 @@ from flask.views import MethodView
 from adapters.achieveapex import schemas
 from adapters.achieveapex.errors import FeathersError
 from adapters.achieveapex.query import MEMOISED_BYTES, Asked
-from adapters.achieveapex.translate import Expansion, apply, select, show
+from adapters.achieveapex.translate import Expansion, apply, references, select, show
 from adapters.achieveapex.views import (
     NAME,
     NOT_SUPPORTED,
@@ -36,7 +36,7 @@ from adapters.http import (
     json_response,
     principal,
 )
-from core.activities import Write
+from core.activities import Write, no_references
 from core.answers import Answer
 from core.conditions import EVERYTHING
 from core.errors import InvalidQuery
@@ -139,12 +139,13 @@ class ActivityItem(MethodView):
     def get(self, activity_id: str) -> Response:
         """Return an activity with its related entities."""
         asked = asked_for()
+        expands = asked.select is None or asked.names_expansion
         found = activities().get(
             principal(),
             id_in_path(activity_id),
             where=asked.query.where,
             tenant_id=asked.tenant_id,
-            expand=asked.select is None or asked.names_expansion,
+            expand=references if expands else no_references,
         )
         record = select(show(*found, "detailed"), asked.select)
         return json_response(record, etag_version=found.activity.version)
@@ -201,9 +202,8 @@ class ActivityItem(MethodView):
 
 def _page(asked: Asked) -> Answer:
     expansion: Expansion = "compact" if asked.fast_join or asked.names_expansion else "none"
-    page = activities().page(
-        principal(), asked.query, tenant_id=asked.tenant_id, expand=expansion != "none"
-    )
+    expand = no_references if expansion == "none" else references
+    page = activities().page(principal(), asked.query, tenant_id=asked.tenant_id, expand=expand)
     records = [
         select(show(activity, page.related, page.tenant, expansion), asked.select)
         for activity in page.activities

@@ -145,6 +145,20 @@ _SHAPES = {
 }
 
 
+def references(activity: Activity) -> set[EntityRef]:
+    """Return the entities that an expanded record shows: of every list the first."""
+    refs = {EntityRef("user", activity.created_by)}
+    if activity.assignee_ids:
+        refs.add(EntityRef("user", activity.assignee_ids[0]))
+    if activity.contact_ids:
+        refs.add(EntityRef("contact", activity.contact_ids[0]))
+    if activity.company_ids:
+        refs.add(EntityRef("company", activity.company_ids[0]))
+    if activity.deal_id is not None:
+        refs.add(EntityRef("deal", activity.deal_id))
+    return refs
+
+
 def _expand(record: dict[str, Any], related: Related, shapes: Any) -> None:
     for name, (kind, key), render in shapes:
         number = record[key]
@@ -168,8 +182,8 @@ def apply(activity: Activity, body: dict[str, Any], tenant: Tenant) -> Activity:
     activity = _with_clocks(activity, changes, tenant)
     if "duration" in changes:
         minutes = changes["duration"]
-        follows = minutes is None or minutes == span_minutes(activity)
-        activity = activity._replace(duration_minutes=None if follows else minutes)
+        stored = None if minutes == span_minutes(activity) else minutes
+        activity = activity._replace(duration_minutes=stored)
     return activity
 
 
@@ -209,7 +223,7 @@ def _change(activity: Activity, name: str, value: Any, shown: Any) -> dict[str, 
 
 def _is_echo(field: Field, value: Any, activity: Activity, shown: Any) -> bool:
     """Return whether a value, as it came, is what is shown now."""
-    if field.kind != "json" or value is None or activity.location_geocoded is None:
+    if field.kind != "json" or activity.location_geocoded is None:
         return _is_same(value, shown)
     return _canonical(value) == _canonical(json.loads(activity.location_geocoded))
 

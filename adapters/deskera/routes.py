@@ -14,7 +14,7 @@ from adapters.deskera import operations, schemas
 from adapters.deskera.errors import on_core_error
 from adapters.deskera.query import page_number, to_query
 from adapters.deskera.readers import read_bulk_ids
-from adapters.deskera.translate import apply, show, wire_keys
+from adapters.deskera.translate import apply, references, show, wire_keys
 from adapters.http import (
     activities,
     empty_response,
@@ -88,7 +88,7 @@ class ActivityItem(MethodView):
     @blueprint.doc(**operations.READ)
     def get(self, activity_id: int) -> Response:
         """Return one activity, with an ETag."""
-        activity, related, tenant = activities().get(principal(), activity_id)
+        activity, related, tenant = activities().get(principal(), activity_id, expand=references)
         return json_response(show(activity, related, tenant), etag_version=activity.version)
 
     @blueprint.response(200, schemas.ActivityId)
@@ -142,7 +142,7 @@ class BulkDelete(MethodView):
 
 
 def _page_answer(caller: Principal, query: ActivityQuery) -> Answer:
-    page = activities().page(caller, query)
+    page = activities().page(caller, query, expand=references)
     return Answer(orjson.dumps(_envelope(page, query)), page.stamp)
 
 

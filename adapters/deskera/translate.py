@@ -15,7 +15,7 @@ from adapters.deskera.details import (
 from adapters.deskera.fields import WRITABLE, shown_minutes
 from adapters.deskera.stamps import duration_text, later, stamp_writer
 from core.errors import InvalidActivity
-from core.model import Activity, Entity, Related, Tenant
+from core.model import Activity, Entity, EntityRef, Related, Tenant
 from core.times import ENDS, instants_in_order, span_minutes, with_instant, with_zone
 from core.values import Refused
 
@@ -76,6 +76,21 @@ def show(activity: Activity, related: Related, tenant: Tenant) -> dict[str, Any]
         "start": stamp(activity.start_at) if activity.start_at else None,
         "end": stamp(activity.end_at) if activity.end_at else None,
     }
+
+
+def references(activity: Activity) -> set[EntityRef]:
+    """Return the entities that `show` embeds."""
+    refs = {EntityRef("user", activity.owner_id)}
+    for kind, ids in (
+        ("user", activity.assignee_ids),
+        ("contact", activity.contact_ids),
+        ("company", activity.company_ids),
+    ):
+        for id_ in ids:
+            refs.add(EntityRef(kind, id_))
+    if activity.deal_id:
+        refs.add(EntityRef("deal", activity.deal_id))
+    return refs
 
 
 def _details(find: Find, kind: str, ids: Sequence[int], render: Rendering) -> list[orjson.Fragment]:
@@ -141,9 +156,10 @@ def _sent(activity: Activity, body: Mapping[str, Any], tenant: Tenant) -> dict[s
 
 
 def _is_same_json(raw: Any, shown: Any) -> bool:
-    """Return whether two values are equal as JSON, where true is not 1 and 1.0 is not 1."""
-    if isinstance(raw, list):
-        return tuple(raw) == shown and all(type(element) is int for element in raw)
+    """Return whether two values are equal as JSON, where true is not 1 and 1.0 is not 1.
+
+    Lists never are, as shown they are tuples; reading them makes them comparable.
+    """
     return type(raw) is type(shown) and raw == shown
 
 
