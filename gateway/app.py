@@ -56,6 +56,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     app.url_map.strict_slashes = False  # A trailing slash is accepted everywhere, and nothing is
     app.url_map.merge_slashes = False  # ever redirected: vendor clients do not follow.
     lines = logs.Lines()
+    app.extensions["log_lines"] = lines
     redis = _redis(settings)
     database = _install_core(app, settings, redis=redis, clock=clock)
     if settings.otel_endpoint is not None:

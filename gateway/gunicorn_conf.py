@@ -80,7 +80,20 @@ def pre_request(_worker: Any, req: Any) -> None:
             req.force_close()
 
 
-def post_worker_init(_worker: Any) -> None:
+def post_worker_init(worker: Any) -> None:
+    """Gather log lines from now on, and keep the garbage collector out of the way."""
+    worker.wsgi.extensions["log_lines"].gather()
+    _spare_collector()
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Write the log lines that are still gathered."""
+    application = getattr(worker, "wsgi", None)  # None: it never came so far.
+    if application is not None:
+        application.extensions["log_lines"].end()
+
+
+def _spare_collector() -> None:
     """Spare the garbage collector what lives as long as the worker.
 
     Requests leave next to no cycles, and each full collection would walk through everything that

@@ -10,7 +10,7 @@ from wire_bodies import json_of
 from adapters.achieveapex.translate import MAX_PROBLEMS, Expansion, apply, select, show
 from adapters.deskera import translate as deskera
 from core.errors import InvalidActivity
-from core.model import Activity, Entity, EntityRef, Tenant
+from core.model import MAX_ID, Activity, Entity, EntityRef, Tenant
 
 TENANT = Tenant(27, "Acme", "UTC", "UTC")
 STORED = BLANK._replace(id=1, assignee_ids=(1, 2), completed=True, duration_minutes=0)
@@ -113,3 +113,93 @@ def test_day_beyond_writable_ones_is_echoed(zone: str, instant: str, day: str) -
     assert shown["start_date"] == day
     assert apply(activity, shown, TENANT) == activity
     assert problems_of(activity, {"end_date": day})[0][0] == "end_date"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"start_date": 20250415}, 'must match format "date", as in 2025-04-15'),
+        ({"start_date": "20250415"}, 'must match format "date", as in 2025-04-15'),
+        ({"start_date": "2025-W16-2"}, 'must match format "date", as in 2025-04-15'),
+        ({"start_date": "9999-12-30"}, "must be between 0001-01-03 and 9999-12-29"),
+        ({"end_time": 1430}, 'must match format "time", as in 14:30:00'),
+        ({"end_time": "14:30:00.5"}, 'must match format "time", as in 14:30:00'),
+        ({"assigned_to_user_id": 0}, "must be >= 1"),
+        ({"deal_id": MAX_ID + 1}, f"must be <= {MAX_ID}"),
+        ({"contact_id": 1.5}, "must be integer"),
+        ({"company_id": "1"}, "must be integer"),
+        ({"duration": -1}, "must be >= 0"),
+        ({"duration": MAX_ID + 1}, f"must be <= {MAX_ID}"),
+        ({"subject": None}, "must be string"),
+        ({"note": 5}, "must be string"),
+        ({"activity_type": "x" * 51}, "must NOT have more than 50 characters"),
+        ({"done": None}, "must be boolean"),
+        ({"location_geocoded": []}, "must be object"),
+        ({"nothing": 1}, "must NOT have additional properties"),
+    ],
+)
+def test_refusal_names_key_and_reason(body: dict[str, Any], reason: str) -> None:
+    assert problems_of(STORED, body) == [(*body, reason)]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"start_date": "2025-02-29"}, 'must match format "date": '),
+        ({"start_time": "24:00:00"}, 'must match format "time": '),
+    ],
+)
+def test_refusal_tells_what_calendar_says(body: dict[str, Any], reason: str) -> None:
+    ((name, told),) = problems_of(STORED, body)
+    assert (name, told[: len(reason)]) == (*body, reason)
+    assert len(told) > len(reason)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "reason"),
+    [
+        ({"lat": "40"}, ".lat", "must be number"),
+        ({"lat": True}, ".lat", "must be number"),
+        ({"lng": None}, ".lng", "must be number"),
+        ({"address": 5}, ".address", "must be string or null"),
+        ({"more": 2**64}, "", "must be made of numbers below 2^63"),
+    ],
+)
+def test_refused_place_names_its_member(place: dict[str, Any], name: str, reason: str) -> None:
+    expected = [(f"location_geocoded{name}", reason)]
+    assert problems_of(STORED, {"location_geocoded": place}) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "edge"),
+    [
+        ("duration", 0),
+        ("duration", MAX_ID),
+        ("deal_id", 1),
+        ("deal_id", MAX_ID),
+        ("activity_type", "x" * 50),
+        ("start_date", "0001-01-03"),
+        ("start_date", "9999-12-29"),
+        ("start_time", "00:00:00"),
+        ("start_time", "23:59:59"),
+    ],
+)
+def test_edge_of_range_is_written(key: str, edge: Any) -> None:
+    blank = BLANK._replace(id=1)
+    assert json_of(show(apply(blank, {key: edge}, TENANT), {}, TENANT))[key] == edge
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ({"lat": 40.0, "lng": -0.0}, '{"lat":40,"lng":0}'),
+        ({"lat": 1.5, "more": [2.0, {"deep": 3.0}]}, '{"lat":1.5,"more":[2,{"deep":3}]}'),
+        ({"lat": 2.0**53}, f'{{"lat":{2.0**53}}}'),
+        ({"lat": float(MAX_ID)}, f'{{"lat":{MAX_ID}}}'),
+        ({"lat": -float(MAX_ID)}, f'{{"lat":{-MAX_ID}}}'),
+    ],
+)
+def test_place_is_kept_in_shortest_numbers(sent: dict[str, Any], kept: str) -> None:
+    activity = apply(BLANK._replace(id=1), {"location_geocoded": sent}, TENANT)
+    assert activity.location_geocoded == kept
+    assert apply(activity, {"location_geocoded": sent}, TENANT) == activity

@@ -2,6 +2,7 @@
 
 import io
 import logging.config
+import time
 from collections.abc import Callable
 
 import orjson
@@ -109,3 +110,27 @@ def test_libraries_log_alike(capfd: Capture):
         logging.getLogger("gunicorn.error").handlers.clear()
     assert (first["event"], first["level"]) == ("Listening at: somewhere", "info")
     assert (second["event"], second["level"]) == ("careful", "warning")
+
+
+def test_gathered_lines_come_whole_and_in_order():
+    output = io.BytesIO()
+    gathering = logs.Lines(output)
+    gathering.gather()
+    for number in range(1000):
+        gathering.write(str(number).encode() * 9)
+    gathering.end()
+    gathering.write(b"after the end")
+    expected = [str(number).encode() * 9 for number in range(1000)]
+    assert output.getvalue().splitlines() == [*expected, b"after the end"]
+
+
+def test_gathered_lines_are_soon_written():
+    output = io.BytesIO()
+    gathering = logs.Lines(output)
+    gathering.gather()
+    gathering.write(b"line")
+    deadline = time.monotonic() + 5
+    while not output.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    gathering.end()
+    assert output.getvalue() == b"line\n"

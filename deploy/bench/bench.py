@@ -99,6 +99,11 @@ class Bench:
         return self._redis.url
 
     @property
+    def running(self) -> Mapping[str, Server]:
+        """The servers that run now, by name."""
+        return self._servers
+
+    @property
     def tenant_ids(self) -> list[int]:
         """The tenants of the main database."""
         return self.plan.size.tenant_ids
@@ -182,12 +187,15 @@ class Bench:
             raise ServerError("there is no body to answer with")
         return server.wait_for(asks.paths[0][1], asks.tokens[0])
 
-    def compare(self, row: str, names: Sequence[str], asks: Asks) -> None:
-        """Load several servers in turn with the same requests, and keep the medians."""
+    def compare(self, row: str, names: Sequence[str], asks: Asks, *, warmth: float = 1) -> None:
+        """Load several servers in turn with the same requests, and keep the medians.
+
+        `warmth` multiplies the seconds of the warm-up.
+        """
         written = load.write_asks(asks, self.scratch / f"{row}.asks")
         running = self.ready(names, asks)
         for server in running.values():
-            load.run(server, written, seconds=self.plan.warm_seconds, seed=0)
+            load.run(server, written, seconds=warmth * self.plan.warm_seconds, seed=0)
         samples: dict[str, list[Sample]] = {name: [] for name in running}
         for seed in range(1, self.plan.rounds + 1):
             if self.seconds_left() <= 0:
