@@ -24,6 +24,7 @@ CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_MS = 10_000  # No honest list takes as long; a hostile one must not hold a worker.
 GENERIC_PLANS = "-c plan_cache_mode=force_generic_plan"
+CUSTOM_PLANS = "-c plan_cache_mode=force_custom_plan"
 DRIVER = "postgresql+psycopg"
 
 
@@ -39,7 +40,7 @@ class Database:
         """Prepare pools of at most `pool_size` connections each; nothing is connected yet."""
         self.observers: list[Observer] = []
         self.engine = self._engine(url, pool_size=pool_size, pool_pre_ping=True)
-        self._reads = self._read_engine(url, pool_size=pool_size)
+        self._reads = self._read_engine(url, pool_size=pool_size, server=CUSTOM_PLANS)
         self._steady_reads = self._read_engine(url, pool_size=pool_size, server=GENERIC_PLANS)
 
     def _read_engine(self, url: str, *, pool_size: int, server: str = "") -> Engine:
@@ -92,25 +93,25 @@ class Database:
         *,
         steady: bool = True,
     ) -> Sequence[tuple[Any, ...]]:
-        """Return the rows of one prepared SELECT, outside any transaction.
+        """Return the rows of one SELECT, outside any transaction.
 
-        `steady` says that one plan is best whatever the values. A connection that died since its
+        `steady` says that one plan is best whatever the values: it is prepared and kept. A connection that died since its
         last use is replaced once. Raises: Unavailable.
         """
         for observer in self.observers:
             observer(sql, parameters)
-        engine = self._steady_reads if steady else self._reads
         try:
-            return self._read_once(engine, sql, parameters)
+            return self._read_once(steady, sql, parameters)
         except _Broken:
             try:
-                return self._read_once(engine, sql, parameters)
+                return self._read_once(steady, sql, parameters)
             except _Broken as error:
                 raise Unavailable(detail=str(error)) from error
 
     def _read_once(
-        self, engine: Engine, sql: str, parameters: Mapping[str, Any]
+        self, steady: bool, sql: str, parameters: Mapping[str, Any]
     ) -> Sequence[tuple[Any, ...]]:
+        engine = self._steady_reads if steady else self._reads
         try:
             pooled = engine.raw_connection()  # Raises the driver's own errors, not SQLAlchemy's.
         except (psycopg.Error, DBAPIError, PoolTimeout) as error:
@@ -118,7 +119,7 @@ class Database:
         connection: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
         try:
             with connection.cursor(binary=True) as cursor:
-                return cursor.execute(sql, parameters, prepare=True).fetchall()
+                return cursor.execute(sql, parameters, prepare=steady).fetchall()
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if connection.broken or connection.closed:
                 self._drop_idle_connections()

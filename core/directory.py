@@ -33,7 +33,7 @@ def references(activity: Activity) -> set[EntityRef]:
 class EntityDirectory:
     """Looks entities up; shared by the threads of a process.
 
-    `capacity` bounds the entities remembered for one tenant; 0 remembers nothing. Without a
+    `capacity` bounds the entities remembered, of all tenants; 0 remembers nothing. Without a
     `shared` cache what is not in memory is read from the database at once.
     """
 
@@ -50,6 +50,7 @@ class EntityDirectory:
         self._capacity = capacity
         self._lock = Lock()
         self._shelves: dict[int, Shelf] = {}
+        self._remembered = 0  # No fewer than the shelves hold.
 
     def tenant(self, tenant_id: int, version: int) -> Tenant:
         """Return a tenant as it is at this directory version or later."""
@@ -111,8 +112,18 @@ class EntityDirectory:
             if missing:
                 loaded = self._loaded(shelf, missing)
                 shelf.keep(loaded, capacity=self._capacity)
+                self._make_room(shelf, len(loaded))
                 found.update(loaded)
         return found
+
+    def _make_room(self, shelf: Shelf, added: int) -> None:
+        """Keep what all shelves hold within the capacity; the others are emptied for this one."""
+        self._remembered += added
+        if self._remembered > self._capacity:
+            for other in list(self._shelves.values()):
+                if other is not shelf:
+                    other.entities = {}
+            self._remembered = len(shelf.entities)
 
     def _loaded(self, shelf: Shelf, refs: Set[EntityRef]) -> dict[EntityRef, Entity | None]:
         if self._shared is None:

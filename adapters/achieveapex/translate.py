@@ -120,7 +120,8 @@ def _detailed_company(entity: Entity) -> orjson.Fragment:
 
 
 def _fragment(shape: dict[str, Any]) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps(shape))
+    # A copy: bytes that orjson returns keep 4 KiB of memory, and these are remembered.
+    return orjson.Fragment(bytes(memoryview(orjson.dumps(shape))))
 
 
 # Of every expansion: its kind in the directory and the key of the record that holds its id.

@@ -139,4 +139,5 @@ def _custom_field(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fragment(value: dict[str, Any]) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps(value))
+    # A copy: bytes that orjson returns keep 4 KiB of memory, and these are remembered.
+    return orjson.Fragment(bytes(memoryview(orjson.dumps(value))))
