@@ -95,8 +95,8 @@ class Database:
     ) -> Sequence[tuple[Any, ...]]:
         """Return the rows of one SELECT, outside any transaction.
 
-        `steady` says that one plan is best whatever the values: it is prepared and kept. A connection that died since its
-        last use is replaced once. Raises: Unavailable.
+        `steady` says that one plan is best whatever the values: it is prepared and kept. A
+        connection that died since its last use is replaced once. Raises: Unavailable.
         """
         for observer in self.observers:
             observer(sql, parameters)
