@@ -17,6 +17,7 @@ from gunicorn.glogging import Logger
 
 from gateway import embedded, logs
 from gateway.settings import Settings
+from gateway.worker import forget
 
 COLLECT_AFTER = 50_000  # Objects that were made and not freed; Python begins with 700.
 OLDER_GENERATIONS = (20, 50)
@@ -47,7 +48,7 @@ _scratch = tempfile.mkdtemp(
 bind = "127.0.0.1:8000"
 workers = _settings.workers or os.cpu_count() or 1
 # One thread answers while the other waits for the database; more only fight over the interpreter.
-worker_class = "gthread"
+worker_class = "gateway.worker.Worker"
 threads = _settings.threads
 keepalive = 75  # Longer than a proxy's, so that it is never us who closes under a request.
 graceful_timeout = 30
@@ -102,6 +103,11 @@ def _spare_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, *OLDER_GENERATIONS)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Let the other workers know, in the master, that this one takes no connections any more."""
+    forget(worker)
 
 
 def on_exit(_server: Any) -> None:

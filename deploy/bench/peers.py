@@ -14,6 +14,7 @@ from deploy.bench.servers import Server, ServerError
 
 HERE = Path(__file__).parent
 WORKERS = 2
+WORKER_CLASS = "gateway.worker.Worker"
 ANSWER_CACHE_BYTES = 32 * 2**20
 BUILDS: Mapping[str, Mapping[str, str]] = {
     "uncached": {"GATEWAY_ANSWER_CACHE_BYTES": "0"},
@@ -63,7 +64,7 @@ def floor(body: bytes, *, scratch: Path) -> Server:
     """Start a bare Flask route that answers with this body, under our worker class."""
     kept = scratch / "floor.json"
     kept.write_bytes(body)
-    options = ["--workers", str(WORKERS), "--worker-class", "gthread", "--threads", "2"]
+    options = ["--workers", str(WORKERS), "--worker-class", WORKER_CLASS, "--threads", "2"]
     command = [*GUNICORN, *options, "--keep-alive", "75", "deploy.bench.floor:create_app()"]
     return Server("floor", command, environ={"FLOOR_BODY": str(kept)}, scratch=scratch)
 
