@@ -9,15 +9,17 @@ inside `transaction`. Driver errors stop here.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.errors import Unavailable
+from core.readers import Broken, Busy, Readers
 
 Observer = Callable[[str, Any], None]
 CONNECT_TIMEOUT_SECONDS = 2
@@ -39,33 +41,27 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 4) -> None:
         """Prepare pools of at most `pool_size` connections each; nothing is connected yet."""
         self.observers: list[Observer] = []
-        self.engine = self._engine(url, pool_size=pool_size, pool_pre_ping=True)
-        self._reads = self._read_engine(url, pool_size=pool_size, server=CUSTOM_PLANS)
-        self._steady_reads = self._read_engine(url, pool_size=pool_size, server=GENERIC_PLANS)
-
-    def _read_engine(self, url: str, *, pool_size: int, server: str = "") -> Engine:
-        return self._engine(
-            url,
-            pool_size=pool_size,
-            server=f"-c statement_timeout={READ_TIMEOUT_MS} {server}",
-            isolation_level="AUTOCOMMIT",
-            pool_reset_on_return=None,
-        )
-
-    def _engine(self, url: str, *, pool_size: int, server: str = "", **options: Any) -> Engine:
-        engine = create_engine(
+        self.engine = create_engine(
             driver_url(url),
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=POOL_TIMEOUT_SECONDS,
-            connect_args={
-                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                "options": f"-c timezone=UTC {server}",
-            },
-            **options,
+            pool_pre_ping=True,
+            connect_args=_connect_arguments(),
         )
-        event.listen(engine, "before_cursor_execute", self._observe)
-        return engine
+        event.listen(self.engine, "before_cursor_execute", self._observe)
+        self._reads = self._readers(CUSTOM_PLANS, size=pool_size)
+        self._steady_reads = self._readers(GENERIC_PLANS, size=pool_size)
+
+    def _readers(self, plans: str, *, size: int) -> Readers:
+        arguments, names = self.engine.dialect.create_connect_args(self.engine.url)
+        server = f"-c statement_timeout={READ_TIMEOUT_MS} {plans}"
+        options = {**names, **_connect_arguments(server), "autocommit": True}
+        return Readers(
+            partial(psycopg.connect, *arguments, **options),
+            size=2 * size,
+            patience_seconds=POOL_TIMEOUT_SECONDS,
+        )
 
     def _observe(self, _connection: Any, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
         for observer in self.observers:
@@ -100,52 +96,36 @@ class Database:
         """
         for observer in self.observers:
             observer(sql, parameters)
+        readers = self._steady_reads if steady else self._reads
         try:
-            return self._read_once(steady, sql, parameters)
-        except _Broken:
-            try:
-                return self._read_once(steady, sql, parameters)
-            except _Broken as error:
-                raise Unavailable(detail=str(error)) from error
+            return readers.read(sql, parameters, prepare=steady)
+        except Broken:
+            return self._read_again(readers, sql, parameters, prepare=steady)
+        except (psycopg.OperationalError, psycopg.InterfaceError, Busy) as error:
+            raise Unavailable(detail=_first_line(error)) from error
 
-    def _read_once(
-        self, steady: bool, sql: str, parameters: Mapping[str, Any]
+    def _read_again(
+        self, readers: Readers, sql: str, parameters: Mapping[str, Any], *, prepare: bool
     ) -> Sequence[tuple[Any, ...]]:
-        engine = self._steady_reads if steady else self._reads
+        """Read on a new connection; the idle ones are gone, as they died with the same server."""
+        self.close()
         try:
-            pooled = engine.raw_connection()  # Raises the driver's own errors, not SQLAlchemy's.
-        except (psycopg.Error, DBAPIError, PoolTimeout) as error:
+            return readers.read(sql, parameters, prepare=prepare)
+        except (psycopg.OperationalError, psycopg.InterfaceError, Broken, Busy) as error:
             raise Unavailable(detail=_first_line(error)) from error
-        connection: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
-        try:
-            with connection.cursor(binary=True) as cursor:
-                return cursor.execute(sql, parameters, prepare=steady).fetchall()
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            if connection.broken or connection.closed:
-                self._drop_idle_connections()
-                pooled.invalidate()
-                raise _Broken(_first_line(error)) from error
-            raise Unavailable(detail=_first_line(error)) from error
-        finally:
-            pooled.close()
-
-    @property
-    def _engines(self) -> tuple[Engine, ...]:
-        return (self.engine, self._reads, self._steady_reads)
-
-    def _drop_idle_connections(self) -> None:
-        """Forget every idle connection: when one died, the others died with the same server."""
-        for engine in self._engines:
-            engine.dispose(close=False)
 
     def close(self) -> None:
-        """Close every pooled connection."""
-        for engine in self._engines:
-            engine.dispose()
+        """Close every connection that is not in use."""
+        self.engine.dispose()
+        self._reads.close()
+        self._steady_reads.close()
 
 
-class _Broken(Exception):
-    """The connection was dead before it answered."""
+def _connect_arguments(server: str = "") -> dict[str, Any]:
+    return {
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "options": f"-c timezone=UTC {server}",
+    }
 
 
 def _first_line(error: Exception) -> str:
