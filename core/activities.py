@@ -21,11 +21,11 @@ from core.errors import (
 from core.idempotency import take_receipt
 from core.model import (
     Activity,
-    EntityRef,
     Found,
     IdempotencyKey,
     Page,
     Principal,
+    Reference,
     Tenant,
     blank_activity,
 )
@@ -36,12 +36,12 @@ from core.writes import lock, number, store
 
 Write = Callable[[Activity, Tenant], Activity]
 Render = Callable[[Activity, Tenant], bytes]
-References = Callable[[Activity], Set[EntityRef]]
-"""Names the entities that a dialect shows beside an activity; `no_references` for none."""
+References = Callable[[Sequence[Activity]], Set[Reference]]
+"""Names the entities that a dialect shows beside activities; `no_references` for none."""
 
 
-def no_references(_activity: Activity) -> Set[EntityRef]:
-    """Return no entity: nothing is shown beside the activity."""
+def no_references(_activities: Sequence[Activity]) -> Set[Reference]:
+    """Return no entity: nothing is shown beside the activities."""
     return frozenset()
 
 
@@ -93,7 +93,7 @@ class Activities:
         rows = self._pages.page(chosen, viewer_of(principal), query)
         if not rows.directory_version:
             raise NotAuthenticated(detail=f"no tenant {chosen}")
-        refs = set().union(*map(expand, rows.activities))
+        refs = expand(rows.activities)
         related = self._directory.lookup(chosen, rows.directory_version, refs)
         tenant = self._directory.tenant(chosen, rows.directory_version)
         stamp = (rows.version, rows.directory_version)
@@ -141,7 +141,7 @@ class Activities:
         else:
             matches = self._repository.matching(tenant_ids, activity_id, viewer, where)
         version, activity = only(matches, activity_id)
-        related = self._directory.lookup(activity.tenant_id, version, expand(activity))
+        related = self._directory.lookup(activity.tenant_id, version, expand([activity]))
         return Found(activity, related, self._directory.tenant(activity.tenant_id, version))
 
     def create(

@@ -65,7 +65,7 @@ class Changes:
         """Refuse new references to unknown entities, where the setting says so."""
         if not self._strict_references:
             return
-        added = sorted(references(wanted) - references(before))
+        added = sorted(references([wanted]) - references([before]))
         missing = missing_entities(connection, wanted.tenant_id, added) if added else []
         if missing:
             problems = [(ref.kind, f"{ref.id} is not in the directory") for ref in missing]

@@ -7,26 +7,32 @@ version already, and an entry of the shared cache counts only if nothing that it
 since it was loaded. A cache that comes back with old entries can therefore do no harm.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from threading import Lock
 
 from core.entities import EntityStore
-from core.model import Activity, Entity, EntityRef, Tenant
+from core.model import Activity, Entity, EntityRef, Reference, Related, Tenant
 from core.shared import SharedEntities
 from core.shelf import MAX_CHANGES, Shelf, links_of
 
 MAX_SHELVES = 10_000
+READ_AHEAD_AFTER = 500
+"""Entities of a tenant that were missed one by one, until the others are read ahead."""
+READ_AHEAD = 250
+"""Entities read ahead with each miss from then on."""
 
 
-def references(activity: Activity) -> set[EntityRef]:
-    """Return every entity that an activity names."""
-    refs = {EntityRef("user", user_id) for user_id in activity.assignee_ids}
-    refs.update([EntityRef("contact", contact_id) for contact_id in activity.contact_ids])
-    refs.update([EntityRef("company", company_id) for company_id in activity.company_ids])
-    if activity.deal_id:
-        refs.add(EntityRef("deal", activity.deal_id))
-    refs.add(EntityRef("user", activity.owner_id))
-    refs.add(EntityRef("user", activity.created_by))
+def references(activities: Iterable[Activity]) -> set[EntityRef]:
+    """Return every entity that the activities name."""
+    refs: set[EntityRef] = set()
+    for activity in activities:
+        refs.update([EntityRef("user", user_id) for user_id in activity.assignee_ids])
+        refs.update([EntityRef("contact", contact_id) for contact_id in activity.contact_ids])
+        refs.update([EntityRef("company", company_id) for company_id in activity.company_ids])
+        if activity.deal_id:
+            refs.add(EntityRef("deal", activity.deal_id))
+        refs.add(EntityRef("user", activity.owner_id))
+        refs.add(EntityRef("user", activity.created_by))
     return refs
 
 
@@ -56,21 +62,15 @@ class EntityDirectory:
         """Return a tenant as it is at this directory version or later."""
         return self._shelf(tenant_id, version).tenant
 
-    def lookup(self, tenant_id: int, version: int, refs: Set[EntityRef]) -> dict[EntityRef, Entity]:
-        """Return those of the entities that are known, at this directory version or later.
+    def lookup(self, tenant_id: int, version: int, refs: Set[Reference]) -> Related:
+        """Return these entities and perhaps others, at this directory version or later.
 
         However many refs: at most one call of the shared cache and two statements; usually none.
         Raises: Unavailable.
         """
         shelf = self._shelf(tenant_id, version)
-        if not refs:
-            return {}
         remembered = shelf.entities
-        try:
-            found = {ref: remembered[ref] for ref in refs}
-        except KeyError:
-            found = self._filled(shelf, refs)
-        return {ref: entity for ref, entity in found.items() if entity is not None}
+        return remembered if shelf.has(refs) else self._filled(shelf, refs)
 
     def remembered(self, tenant_id: int) -> int:
         """Return how many entities of a tenant are in memory."""
@@ -101,29 +101,50 @@ class EntityDirectory:
                 shelf.advance(tenant, seen, changes)
         return shelf
 
-    def _filled(self, shelf: Shelf, refs: Set[EntityRef]) -> dict[EntityRef, Entity | None]:
+    def _filled(self, shelf: Shelf, refs: Set[Reference]) -> Related:
         """Look up all the refs, loading those that memory lacks.
 
         One thread at a time loads for a tenant, so that a herd on one entity asks once.
         """
         with shelf.lock:
-            found = {ref: shelf.entities[ref] for ref in refs if ref in shelf.entities}
-            missing = refs - found.keys()
-            if missing:
-                loaded = self._loaded(shelf, missing)
-                shelf.keep(loaded, capacity=self._capacity)
-                self._make_room(shelf, len(loaded))
-                found.update(loaded)
+            remembered = shelf.entities
+            missing = {
+                EntityRef(*ref) for ref in refs if ref not in remembered or ref in shelf.stale
+            }
+            loaded = self._loaded(shelf, missing) if missing else {}
+            found = {EntityRef(*ref): remembered.get(EntityRef(*ref)) for ref in refs} | loaded
+            self._keep(shelf, loaded)
+            shelf.misses += len(missing)
+            if missing and shelf.misses > READ_AHEAD_AFTER:
+                self._read_ahead(shelf)
         return found
 
-    def _make_room(self, shelf: Shelf, added: int) -> None:
-        """Keep what all shelves hold within the capacity; the others are emptied for this one."""
-        self._remembered += added
+    def _read_ahead(self, shelf: Shelf) -> None:
+        """Remember the next entities of a tenant, while there is room for them.
+
+        Whoever meets one entity after the other is soon asked for all of them, and many at once
+        cost a twentieth of what they cost one by one.
+        """
+        begin = shelf.read_up_to
+        if begin is None or self._remembered + READ_AHEAD > self._capacity:
+            return
+        texts = self._store.after(shelf.tenant.id, begin, limit=READ_AHEAD)
+        shelf.read_up_to = max(texts) if len(texts) == READ_AHEAD else None
+        new = {ref: text for ref, text in texts.items() if ref not in shelf.entities}
+        self._keep(shelf, self._linked(shelf.tenant.id, new))
+
+    def _keep(self, shelf: Shelf, loaded: Mapping[EntityRef, Entity | None]) -> None:
+        """Remember entities, all shelves together within the capacity; others make room."""
+        shelf.keep(loaded, capacity=self._capacity)
+        self._remembered += len(loaded)
         if self._remembered > self._capacity:
-            for other in list(self._shelves.values()):
-                if other is not shelf:
-                    other.entities = {}
-            self._remembered = len(shelf.entities)
+            shelves = list(self._shelves.values())
+            self._remembered = sum(len(each.entities) for each in shelves)
+            if self._remembered > self._capacity:
+                for other in shelves:
+                    if other is not shelf:
+                        other.empty()
+                self._remembered = len(shelf.entities)
 
     def _loaded(self, shelf: Shelf, refs: Set[EntityRef]) -> dict[EntityRef, Entity | None]:
         if self._shared is None:
@@ -153,13 +174,18 @@ class EntityDirectory:
         }
 
     def _read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, Entity | None]:
-        """Read entities from the database, and then what the deals among them name."""
-        read = {ref: Entity(*ref, text) for ref, text in self._store.read(tenant_id, refs).items()}
+        """Read entities from the database; those that are not known are None."""
+        known = self._linked(tenant_id, self._store.read(tenant_id, refs))
+        return {ref: known.get(ref) for ref in refs}
+
+    def _linked(self, tenant_id: int, texts: Mapping[EntityRef, str]) -> dict[EntityRef, Entity]:
+        """Return entities of these texts, after reading what the deals among them name."""
+        read = {ref: Entity(*ref, text) for ref, text in texts.items()}
         links = {ref: links_of(deal.fields) for ref, deal in read.items() if ref.kind == "deal"}
         named = {link for names in links.values() for link in names.values()} - read.keys()
-        texts = self._store.read(tenant_id, named) if named else {}
-        plain = read | {ref: Entity(*ref, text) for ref, text in texts.items()}
+        others = self._store.read(tenant_id, named) if named else {}
+        plain = read | {ref: Entity(*ref, text) for ref, text in others.items()}
         for ref, names in links.items():
             known = {name: plain[link] for name, link in names.items() if link in plain}
             read[ref] = Entity(*ref, read[ref].fields, known)
-        return {ref: read.get(ref) for ref in refs}
+        return read

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.database import Database
-from core.model import EntityRef
+from core.model import EntityRef, Reference
 from core.tables import entities
 from core.tenants import lock_directory, next_directory_version
 
@@ -23,6 +23,11 @@ _READ = """
     FROM unnest(%(kinds)s::TEXT[], %(ids)s::BIGINT[]) AS wanted (kind, id)
     JOIN entities ON entities.kind = wanted.kind COLLATE "C" AND entities.id = wanted.id
     WHERE entities.tenant_id = %(tenant_id)s::BIGINT AND NOT entities.is_removed"""
+_AFTER = """
+    SELECT kind, id, fields::TEXT FROM entities
+    WHERE tenant_id = %(tenant_id)s::BIGINT AND NOT is_removed
+        AND (kind, id) > (%(kind)s::TEXT COLLATE "C", %(id)s::BIGINT)
+    ORDER BY kind, id LIMIT %(limit)s"""
 _CHANGES = """
     SELECT kind, id, version FROM entities
     WHERE tenant_id = %(tenant_id)s::BIGINT AND version > %(version)s::BIGINT
@@ -45,9 +50,15 @@ class EntityStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, str]:
+    def read(self, tenant_id: int, refs: Iterable[Reference]) -> dict[EntityRef, str]:
         """Return the fields, as JSON text, of those entities that are known."""
         found = self._database.read(_READ, _wanted(tenant_id, refs))
+        return {EntityRef(kind, id_): fields for kind, id_, fields in found}
+
+    def after(self, tenant_id: int, ref: EntityRef, *, limit: int) -> dict[EntityRef, str]:
+        """Return the next entities after one, by kind and id, as `read` does."""
+        parameters = {"tenant_id": tenant_id, "kind": ref.kind, "id": ref.id, "limit": limit}
+        found = self._database.read(_AFTER, parameters)
         return {EntityRef(kind, id_): fields for kind, id_, fields in found}
 
     def changes(self, tenant_id: int, *, since: int, limit: int) -> list[EntityChange]:
@@ -103,12 +114,12 @@ def _stored(
     return {EntityRef(kind, id_): orjson.loads(fields) for kind, id_, fields in found}
 
 
-def _wanted(tenant_id: int, refs: Iterable[EntityRef]) -> dict[str, Any]:
+def _wanted(tenant_id: int, refs: Iterable[Reference]) -> dict[str, Any]:
     ordered = list(refs)
     return {
         "tenant_id": tenant_id,
-        "kinds": [ref.kind for ref in ordered],
-        "ids": [ref.id for ref in ordered],
+        "kinds": [kind for kind, _ in ordered],
+        "ids": [id_ for _, id_ in ordered],
     }
 
 

@@ -128,6 +128,10 @@ class EntityRef(NamedTuple):
     id: int
 
 
+Reference = tuple[str, int]
+"""An `EntityRef` or a plain pair that equals one; pairs are cheaper where there are many."""
+
+
 class Entity:
     """A user, company, contact or deal as the directory knows it; never changed once made.
 
@@ -170,7 +174,8 @@ class Entity:
         return rendering
 
 
-Related = Mapping[EntityRef, Entity]
+Related = Mapping[EntityRef, Entity | None]
+"""Entities by what names them; one that is not known is None, or absent."""
 
 
 class Tenant(NamedTuple):

@@ -5,16 +5,17 @@ after `journal_from`, with the version of its last change: what was loaded at so
 then is still right if none of the entities that it shows changed later.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Set
 from threading import Lock
 from typing import Any
 
 from core.entities import EntityChange
-from core.model import Entity, EntityRef, Tenant
+from core.model import Entity, EntityRef, Reference, Tenant
 
 MAX_CHANGES = 10_000
 """Entities named by a journal at the most; an older past counts as unknown."""
 
+BEFORE_ALL = EntityRef("", 0)
 LINK_KINDS = {"contact": "contact", "company": "company", "owner": "user"}
 
 
@@ -34,7 +35,11 @@ def shown_by(entity: Entity) -> list[EntityRef]:
 
 
 class Shelf:
-    """Entities of one tenant at `version`; `lock` guards every change of it."""
+    """Entities of one tenant at `version`; `lock` guards every change of it.
+
+    Who shows an answer holds no lock. `entities` therefore never loses an entity while it is the
+    shelf's: one that changed is `stale`, and stays in its place until it is loaded anew.
+    """
 
     def __init__(self, tenant: Tenant, version: int) -> None:
         """Begin empty, at a version that was read from the database."""
@@ -43,17 +48,20 @@ class Shelf:
         self.version = version
         self.journal_from = version
         self.entities: dict[EntityRef, Entity | None] = {}  # None: known to be unknown.
+        self.stale: set[EntityRef] = set()
+        self.misses = 0
+        self.read_up_to: EntityRef | None = BEFORE_ALL  # None: there is nothing more to read.
         self._changed_at: dict[EntityRef, int] = {}
 
     def advance(self, tenant: Tenant, version: int, changes: list[EntityChange]) -> None:
         """Move to a newer version, given what changed since the last one, newest first."""
         if len(changes) >= MAX_CHANGES or len(self._changed_at) >= MAX_CHANGES:
-            self.entities = {}
+            self.empty()
             self._changed_at = {}
             self.journal_from = version
         else:
             self._changed_at.update(changes)
-            self._forget({change.ref for change in changes})
+            self._distrust({change.ref for change in changes})
         self.tenant, self.version = tenant, version
 
     def extend_journal(self, since: int, changes: list[EntityChange]) -> None:
@@ -69,19 +77,27 @@ class Shelf:
             return False
         return all(self._changed_at.get(ref, 0) <= loaded_at for ref in shown_by(entity))
 
+    def has(self, refs: Set[Reference]) -> bool:
+        """Return whether all these are remembered and right."""
+        return self.entities.keys() >= refs and self.stale.isdisjoint(refs)
+
     def keep(self, entities: Mapping[EntityRef, Entity | None], *, capacity: int) -> None:
         """Remember entities; beyond the capacity everything older is forgotten first."""
         if len(self.entities) + len(entities) > capacity:
-            self.entities = {}
+            self.empty()
         if len(entities) <= capacity:
             self.entities.update(entities)
+            self.stale.difference_update(entities)
 
-    def _forget(self, changed: Iterable[EntityRef]) -> None:
-        gone = set(changed)
-        for ref in gone:
-            self.entities.pop(ref, None)
-        if all(ref.kind == "deal" for ref in gone):
-            return
-        for ref, deal in list(self.entities.items()):
-            if ref.kind == "deal" and deal and not gone.isdisjoint(shown_by(deal)):
-                del self.entities[ref]
+    def empty(self) -> None:
+        """Forget all entities."""
+        self.entities, self.stale = {}, set()
+
+    def _distrust(self, changed: Set[EntityRef]) -> None:
+        self.stale |= changed & self.entities.keys()
+        if any(ref.kind != "deal" for ref in changed):
+            self.stale.update(
+                ref
+                for ref, deal in self.entities.items()
+                if ref.kind == "deal" and deal and not changed.isdisjoint(shown_by(deal))
+            )

@@ -76,7 +76,10 @@ def office(database: Database, tenant: Home, own_redis: OwnServer) -> Office:
 def test_lookup_finds_known_and_omits_unknown(office: Office) -> None:
     unknown = EntityRef("company", 404)
     found = office.directory().lookup(office.tenant_id, office.version(), {USER, unknown})
-    assert {ref: dict(entity.fields) for ref, entity in found.items()} == {USER: ENTITIES[USER]}
+    user = found[USER]
+    assert user is not None
+    assert user.fields == ENTITIES[USER]
+    assert found.get(unknown) is None
 
 
 def test_deal_comes_with_what_it_names(office: Office) -> None:
@@ -220,6 +223,51 @@ def test_memory_is_bounded(office: Office) -> None:
     for ref in refs:
         directory.lookup(office.tenant_id, office.version(), {ref})
     assert directory.remembered(office.tenant_id) <= 10
+
+
+def test_others_are_read_ahead_after_many_misses(
+    office: Office, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.directory.READ_AHEAD_AFTER", 2)
+    monkeypatch.setattr("core.directory.READ_AHEAD", 20)
+    contacts = {EntityRef("contact", number): {"name": str(number)} for number in range(20, 60)}
+    deals = {EntityRef("deal", number): {"name": "D", "owner_id": 5} for number in range(20, 25)}
+    office.put(contacts | deals)  # type: ignore[arg-type]
+    directory, version = office.directory(), office.version()
+    for number in range(900, 906):  # None of them is known: each is a miss.
+        directory.lookup(office.tenant_id, version, {EntityRef("company", number)})
+    statements.clear()
+    found = directory.lookup(office.tenant_id, version, {*contacts, *deals, USER, CONTACT, DEAL})
+    assert statements == []
+    owners = [deal.links["owner"].fields for ref in deals if (deal := found[ref])]
+    assert owners == [ENTITIES[USER]] * len(deals)
+    office.put({EntityRef("contact", 59): {"name": "changed"}})
+    changed = EntityRef("contact", 59)
+    after = directory.lookup(office.tenant_id, office.version(), {changed})[changed]
+    assert after is not None
+    assert after.fields == {"name": "changed"}
+
+
+def test_reading_ahead_stops_at_the_capacity(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.directory.READ_AHEAD_AFTER", 0)
+    monkeypatch.setattr("core.directory.READ_AHEAD", 10)
+    refs = {EntityRef("contact", number): {"name": str(number)} for number in range(100, 200)}
+    office.put(refs)  # type: ignore[arg-type]
+    directory, version = office.directory(capacity=25), office.version()
+    for number in range(900, 910):
+        directory.lookup(office.tenant_id, version, {EntityRef("company", number)})
+    assert 20 <= directory.remembered(office.tenant_id) <= 25
+
+
+def test_change_takes_nothing_from_whoever_shows(office: Office) -> None:
+    directory = office.directory()
+    shown = directory.lookup(office.tenant_id, office.version(), {USER, CONTACT, DEAL})
+    shown = directory.lookup(office.tenant_id, office.version(), {USER, CONTACT, DEAL})
+    office.put({CONTACT: {"name": "Hopper"}})
+    directory.lookup(office.tenant_id, office.version(), {USER})
+    assert None not in (shown.get(USER), shown.get(CONTACT), shown.get(DEAL))
 
 
 def test_capacity_zero_remembers_nothing(office: Office, statements: list[str]) -> None:

@@ -1,8 +1,9 @@
 """What an AchieveApex body means: pure lenses between wire dicts and the canonical Activity."""
 
 import json
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 
@@ -15,7 +16,7 @@ from adapters.achieveapex.fields import (
     shortest,
 )
 from core.errors import InvalidActivity
-from core.model import Activity, Entity, EntityRef, Related, Tenant
+from core.model import Activity, Entity, Reference, Related, Tenant
 from core.times import (
     ENDS,
     effective_duration,
@@ -28,6 +29,8 @@ from core.values import Refused
 Expansion = Literal["none", "compact", "detailed"]
 
 MAX_PROBLEMS = 20
+SECONDS_END = len('"2025-04-15T14:30:00')
+Find = Callable[[Reference], Entity | None]
 
 
 def show(
@@ -77,7 +80,10 @@ def select(record: dict[str, Any], names: tuple[str, ...] | None) -> dict[str, A
 
 def stamp(instant: datetime) -> str:
     """Return an aware UTC instant with three digits of a second, cut and not rounded, and `Z`."""
-    return instant.isoformat("T", "milliseconds")[:23] + "Z"
+    # orjson writes a stamp in a third of isoformat's time; a page has twenty.
+    text = orjson.dumps(instant, None, orjson.OPT_UTC_Z)[1:SECONDS_END].decode()
+    milliseconds = instant.microsecond // 1000
+    return f"{text}.{milliseconds:03d}Z"
 
 
 def _day(day: date | None) -> str | None:
@@ -146,24 +152,27 @@ _SHAPES = {
 }
 
 
-def references(activity: Activity) -> set[EntityRef]:
-    """Return the entities that an expanded record shows: of every list the first."""
-    refs = {EntityRef("user", activity.created_by)}
-    if activity.assignee_ids:
-        refs.add(EntityRef("user", activity.assignee_ids[0]))
-    if activity.contact_ids:
-        refs.add(EntityRef("contact", activity.contact_ids[0]))
-    if activity.company_ids:
-        refs.add(EntityRef("company", activity.company_ids[0]))
-    if activity.deal_id is not None:
-        refs.add(EntityRef("deal", activity.deal_id))
+def references(activities: Iterable[Activity]) -> set[Reference]:
+    """Return the entities that expanded records show: of every list the first."""
+    refs: set[Reference] = set()
+    for activity in activities:
+        refs.add(("user", activity.created_by))
+        if activity.assignee_ids:
+            refs.add(("user", activity.assignee_ids[0]))
+        if activity.contact_ids:
+            refs.add(("contact", activity.contact_ids[0]))
+        if activity.company_ids:
+            refs.add(("company", activity.company_ids[0]))
+        if activity.deal_id is not None:
+            refs.add(("deal", activity.deal_id))
     return refs
 
 
 def _expand(record: dict[str, Any], related: Related, shapes: Any) -> None:
+    find = cast(Find, related.get)  # A plain pair finds what an EntityRef does, and is cheaper.
     for name, (kind, key), render in shapes:
         number = record[key]
-        entity = None if number is None else related.get(EntityRef(kind, number))
+        entity = None if number is None else find((kind, number))
         record[name] = None if entity is None else entity.rendered(render)
 
 

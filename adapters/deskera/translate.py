@@ -1,6 +1,6 @@
 """Pure functions between Deskera's activity and ours: what is on the wire, and what it means."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
@@ -15,14 +15,14 @@ from adapters.deskera.details import (
 from adapters.deskera.fields import WRITABLE, shown_minutes
 from adapters.deskera.stamps import duration_text, later, stamp_writer
 from core.errors import InvalidActivity
-from core.model import Activity, Entity, EntityRef, Related, Tenant
+from core.model import Activity, Entity, Reference, Related, Tenant
 from core.times import ENDS, instants_in_order, span_minutes, with_instant, with_zone
 from core.values import Refused
 
 TIMED = frozenset({"duration", "user_timezone", "start", "end"})
 """Keys that are more than one field of the activity, and depend on one another."""
 
-Find = Callable[[tuple[str, int]], Entity | None]
+Find = Callable[[Reference], Entity | None]
 Rendering = Callable[[Entity], orjson.Fragment]
 
 
@@ -78,18 +78,20 @@ def show(activity: Activity, related: Related, tenant: Tenant) -> dict[str, Any]
     }
 
 
-def references(activity: Activity) -> set[EntityRef]:
+def references(activities: Iterable[Activity]) -> set[Reference]:
     """Return the entities that `show` embeds."""
-    refs = {EntityRef("user", activity.owner_id)}
-    for kind, ids in (
-        ("user", activity.assignee_ids),
-        ("contact", activity.contact_ids),
-        ("company", activity.company_ids),
-    ):
-        for id_ in ids:
-            refs.add(EntityRef(kind, id_))
-    if activity.deal_id:
-        refs.add(EntityRef("deal", activity.deal_id))
+    refs: set[Reference] = set()
+    add = refs.add
+    for activity in activities:
+        add(("user", activity.owner_id))
+        for id_ in activity.assignee_ids:
+            add(("user", id_))
+        for id_ in activity.contact_ids:
+            add(("contact", id_))
+        for id_ in activity.company_ids:
+            add(("company", id_))
+        if activity.deal_id:
+            add(("deal", activity.deal_id))
     return refs
 
 
