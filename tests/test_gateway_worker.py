@@ -87,3 +87,16 @@ def test_connections_of_a_dead_worker_do_not_count(port: int) -> None:
     after = shared_out(port)
     assert victim not in after
     assert sorted(after.values()) == [CONNECTIONS // WORKERS] * WORKERS
+
+
+def test_answers_of_one_connection_stay_apart(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    for path in ("/version", "/docs/assets/swagger-ui.css", "/activities", "/nowhere") * 3:
+        lengths = []
+        for method in ("GET", "HEAD"):
+            connection.request(method, path)
+            answer = connection.getresponse()
+            lengths.append(int(answer.getheader("Content-Length") or 0))
+            assert len(answer.read()) == (lengths[0] if method == "GET" else 0)
+        assert lengths[0] == lengths[1] > 0
+    connection.close()
