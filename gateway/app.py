@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from flask.sessions import NullSession, SessionInterface
 from structlog.typing import FilteringBoundLogger
 from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.routing import MapAdapter
 
 from adapters import achieveapex, deskera
 from adapters.http import WireSettings
@@ -85,10 +86,24 @@ class _NoSessions(SessionInterface):
 
 
 class _Service(Flask):
-    """Flask without sessions and coroutines: none are used, and they would cost every request."""
+    """Flask without sessions, coroutines and hosts: unused, they would cost every request."""
 
     request_class = Request
     session_interface = _NoSessions()
+
+    def create_url_adapter(self, request: flask.Request | None) -> MapAdapter | None:
+        """Match by method and path alone: neither a host nor a redirect plays a part in it."""
+        if request is None:
+            return None
+        return MapAdapter(
+            self.url_map,
+            server_name="",
+            script_name=request.root_path,
+            subdomain="",
+            url_scheme=request.scheme,
+            path_info=request.path,
+            default_method=request.method,
+        )
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
