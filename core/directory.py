@@ -131,7 +131,7 @@ class EntityDirectory:
         texts = self._store.after(shelf.tenant.id, begin, limit=READ_AHEAD)
         shelf.read_up_to = max(texts) if len(texts) == READ_AHEAD else None
         new = {ref: text for ref, text in texts.items() if ref not in shelf.entities}
-        self._keep(shelf, self._linked(shelf.tenant.id, new))
+        self._keep(shelf, self._linked(shelf, new))
 
     def _keep(self, shelf: Shelf, loaded: Mapping[EntityRef, Entity | None]) -> None:
         """Remember entities, all shelves together within the capacity; others make room."""
@@ -148,11 +148,11 @@ class EntityDirectory:
 
     def _loaded(self, shelf: Shelf, refs: Set[EntityRef]) -> dict[EntityRef, Entity | None]:
         if self._shared is None:
-            return self._read(shelf.tenant.id, refs)
+            return self._read(shelf, refs)
         found = self._still_right(shelf, self._shared, refs)
         missing = refs - found.keys()
         if missing:
-            read = self._read(shelf.tenant.id, missing)
+            read = self._read(shelf, missing)
             known = [entity for entity in read.values() if entity is not None]
             self._shared.write(shelf.tenant.id, shelf.version, known)
             found.update(read)
@@ -173,19 +173,21 @@ class EntityDirectory:
             if shelf.is_right(entry.entity, entry.loaded_at)
         }
 
-    def _read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, Entity | None]:
+    def _read(self, shelf: Shelf, refs: Iterable[EntityRef]) -> dict[EntityRef, Entity | None]:
         """Read entities from the database; those that are not known are None."""
-        known = self._linked(tenant_id, self._store.read(tenant_id, refs))
+        known = self._linked(shelf, self._store.read(shelf.tenant.id, refs))
         return {ref: known.get(ref) for ref in refs}
 
-    def _linked(self, tenant_id: int, texts: Mapping[EntityRef, str]) -> dict[EntityRef, Entity]:
-        """Return entities of these texts, after reading what the deals among them name."""
-        read = {ref: Entity(*ref, text) for ref, text in texts.items()}
-        links = {ref: links_of(deal.fields) for ref, deal in read.items() if ref.kind == "deal"}
-        named = {link for names in links.values() for link in names.values()} - read.keys()
-        others = self._store.read(tenant_id, named) if named else {}
-        plain = read | {ref: Entity(*ref, text) for ref, text in others.items()}
+    def _linked(self, shelf: Shelf, texts: Mapping[EntityRef, str]) -> dict[EntityRef, Entity]:
+        """Return entities of these texts, the deals with what they name."""
+        made = {ref: Entity(*ref, text) for ref, text in texts.items()}
+        links = {ref: links_of(deal.fields) for ref, deal in made.items() if ref.kind == "deal"}
+        named = {link for names in links.values() for link in names.values()} - made.keys()
+        others = {ref: entity for ref in named if (entity := shelf.trusted(ref))}
+        missing = named - others.keys()
+        read = self._store.read(shelf.tenant.id, missing) if missing else {}
+        plain = made | others | {ref: Entity(*ref, text) for ref, text in read.items()}
         for ref, names in links.items():
             known = {name: plain[link] for name, link in names.items() if link in plain}
-            read[ref] = Entity(*ref, read[ref].fields, known)
-        return read
+            made[ref] = Entity(*ref, texts[ref], known, tuple(names.values()))
+        return made

@@ -5,6 +5,7 @@ stays as a mark. Whoever remembers entities can so ask what changed since a vers
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from sys import intern
 from typing import Any, NamedTuple
 
 import orjson
@@ -37,6 +38,11 @@ _TENANT = """
     WHERE tenant_id = %(tenant_id)s::BIGINT"""
 
 
+def _by_ref(found: Iterable[tuple[str, int, str]]) -> dict[EntityRef, str]:
+    """Return rows by their refs, of which many are remembered: equal kinds are one text."""
+    return {EntityRef(intern(kind), id_): fields for kind, id_, fields in found}
+
+
 class EntityChange(NamedTuple):
     """Which entity was written or removed last at which directory version."""
 
@@ -53,13 +59,13 @@ class EntityStore:
     def read(self, tenant_id: int, refs: Iterable[Reference]) -> dict[EntityRef, str]:
         """Return the fields, as JSON text, of those entities that are known."""
         found = self._database.read(_READ, _wanted(tenant_id, refs))
-        return {EntityRef(kind, id_): fields for kind, id_, fields in found}
+        return _by_ref(found)
 
     def after(self, tenant_id: int, ref: EntityRef, *, limit: int) -> dict[EntityRef, str]:
         """Return the next entities after one, by kind and id, as `read` does."""
         parameters = {"tenant_id": tenant_id, "kind": ref.kind, "id": ref.id, "limit": limit}
         found = self._database.read(_AFTER, parameters)
-        return {EntityRef(kind, id_): fields for kind, id_, fields in found}
+        return _by_ref(found)
 
     def changes(self, tenant_id: int, *, since: int, limit: int) -> list[EntityChange]:
         """Return what changed after a directory version, newest first, at most `limit`."""

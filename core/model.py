@@ -137,10 +137,10 @@ class Entity:
 
     Many are remembered, so that one is small: its fields stay JSON text until they are asked for,
     which is once for each way to render it. A deal's `links` holds the entities that it names,
-    under "contact", "company" and "owner", where known.
+    under "contact", "company" and "owner", where known; `names` refers to all of them.
     """
 
-    __slots__ = ("_content", "_renderings", "id", "kind", "links")
+    __slots__ = ("_content", "_renderings", "id", "kind", "links", "names")
 
     def __init__(
         self,
@@ -148,11 +148,13 @@ class Entity:
         id: int,
         fields: "Mapping[str, Any] | str",
         links: "Mapping[str, Entity]" = NO_LINKS,
+        names: tuple[EntityRef, ...] = (),
     ) -> None:
         """Take the fields of the kind by their canonical names, or as JSON text of an object."""
         self.kind = kind
         self.id = id
         self.links = links
+        self.names = names
         self._content = fields
         self._renderings: tuple[Any, ...] = ()
 

@@ -4,7 +4,7 @@ Keys carry the database's identity and the tenant, in braces, so that all keys o
 slot of a Redis Cluster and one call reads them. Whatever else is found under a key is no entry.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -65,17 +65,12 @@ def _decoded(ref: EntityRef, key: str, raw: bytes) -> Loaded | None:
         entry = orjson.loads(raw)
         fields, links, loaded_at = entry["fields"], entry["links"], entry["at"]
         is_ours = entry["key"] == key and isinstance(loaded_at, int) and isinstance(fields, dict)
-        # A deal's fields are looked at often, for what it names; others' only to be rendered.
-        content = fields if ref.kind == "deal" else _text(fields)
-        entity = Entity(ref.kind, ref.id, content, _linked(fields, links))
+        named = links_of(fields) if ref.kind == "deal" else {}
+        linked = {name: Entity(*named[name], _text(link)) for name, link in links.items()}
+        entity = Entity(*ref, _text(fields), linked, tuple(named.values()))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     return Loaded(entity, loaded_at) if is_ours else None
-
-
-def _linked(fields: Mapping[str, Any], links: Mapping[str, Any]) -> dict[str, Entity]:
-    named = links_of(fields)
-    return {name: Entity(*named[name], _text(linked)) for name, linked in links.items()}
 
 
 def _text(fields: Any) -> str:

@@ -5,7 +5,7 @@ after `journal_from`, with the version of its last change: what was loaded at so
 then is still right if none of the entities that it shows changed later.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from threading import Lock
 from typing import Any
 
@@ -28,10 +28,9 @@ def links_of(fields: Mapping[str, Any]) -> dict[str, EntityRef]:
     }
 
 
-def shown_by(entity: Entity) -> list[EntityRef]:
+def shown_by(entity: Entity) -> Iterable[EntityRef]:
     """Return every entity whose change would change what this one shows."""
-    own = EntityRef(entity.kind, entity.id)
-    return [own, *links_of(entity.fields).values()] if entity.kind == "deal" else [own]
+    return (EntityRef(entity.kind, entity.id), *entity.names)
 
 
 class Shelf:
@@ -81,6 +80,10 @@ class Shelf:
         """Return whether all these are remembered and right."""
         return self.entities.keys() >= refs and self.stale.isdisjoint(refs)
 
+    def trusted(self, ref: EntityRef) -> Entity | None:
+        """Return an entity that is remembered and right."""
+        return None if ref in self.stale else self.entities.get(ref)
+
     def keep(self, entities: Mapping[EntityRef, Entity | None], *, capacity: int) -> None:
         """Remember entities; beyond the capacity everything older is forgotten first."""
         if len(self.entities) + len(entities) > capacity:
@@ -99,5 +102,5 @@ class Shelf:
             self.stale.update(
                 ref
                 for ref, deal in self.entities.items()
-                if ref.kind == "deal" and deal and not changed.isdisjoint(shown_by(deal))
+                if deal and deal.names and not changed.isdisjoint(deal.names)
             )

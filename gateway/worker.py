@@ -20,7 +20,7 @@ from selectors import EVENT_READ
 from threading import Thread
 from typing import Any
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from gateway.connection import Connection, Listener
 
@@ -120,6 +120,8 @@ class Worker(ThreadWorker):
         """Have the connection polled for its next request, as `finish_request` would."""
         conn.set_timeout()
         self.keepalived_conns.append(conn)
+        if not self.alive:  # The main thread may have looked through the connections already.
+            conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
         wake = partial(self.on_client_socket_readable, conn)
         self.poller.register(conn.sock, EVENT_READ, wake)
 
