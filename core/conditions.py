@@ -104,6 +104,12 @@ EVERYTHING = AllOf(())
 NOTHING = AnyOf(())
 
 
+def names_members(where: Condition) -> bool:
+    """Return whether all matches share a member of a list, which an index finds at once."""
+    parts = where.parts if isinstance(where, AllOf) else (where,)
+    return any(isinstance(part, HasMember) for part in parts)
+
+
 class SortKey(NamedTuple):
     """One key of an ordering; a list field is ordered by its first element."""
 

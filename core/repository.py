@@ -108,11 +108,20 @@ class ActivityRepository:
             ]
         return found
 
-    def page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery, *, count: bool) -> Rows:
+    def page(
+        self,
+        tenant_id: int,
+        viewer: Viewer,
+        query: ActivityQuery,
+        *,
+        count: bool,
+        is_rare: bool = False,
+    ) -> Rows:
         """Return one page and the totals, all of one snapshot.
 
         `count` asks for what no counter holds: the matches of a filter, and the private records
         that concern the viewer. Deep pages count anyway, and take a second statement.
+        `is_rare` says that few records match: they are found by the filter and then sorted.
         Raises: Unavailable.
         """
         if query.offset >= DEEP_OFFSET:
@@ -125,7 +134,9 @@ class ActivityRepository:
             "offset": query.offset,
         }
         unfiltered = query.where == EVERYTHING
-        sql = _page_sql(parts.where, parts.order, filtered=not unfiltered, count=count)
+        sql = _page_sql(
+            parts.where, parts.order, filtered=not unfiltered, count=count, is_rare=is_rare
+        )
         return _to_rows(self._database.read(sql, parameters, steady=unfiltered), viewer, query)
 
     def concerning(self, tenant_id: int, viewer: Viewer) -> tuple[int, int]:
@@ -176,13 +187,17 @@ _PRIVATE = f"""
 
 
 @lru_cache(maxsize=1024)
-def _page_sql(where: str, order: str, *, filtered: bool, count: bool) -> str:
+def _page_sql(where: str, order: str, *, filtered: bool, count: bool, is_rare: bool = False) -> str:
     """Return the statement of a page; it gives one row even when the page is empty.
 
-    The single row of counters drives a nested loop, which keeps the order of the page.
+    The single row of counters drives a nested loop, which keeps the order of the page. OFFSET 0
+    keeps the planner from walking an index of the order until it has met rare matches.
     """
     matching = f"activities.tenant_id = {_TENANT} AND {_SEEN} AND ({where})"
     total = f"(SELECT count(*) FROM activities WHERE {matching})"
+    source = f"activities WHERE {matching}"
+    if is_rare:
+        source = f"(SELECT {_NAMES} FROM {source} OFFSET 0) AS activities"
     concerning = f"CASE WHEN private > 0 THEN {_CONCERNING} ELSE 0 END"
     return f"""
     SELECT {total if count and filtered else "NULL::BIGINT"},
@@ -190,7 +205,7 @@ def _page_sql(where: str, order: str, *, filtered: bool, count: bool) -> str:
         counters.shared, counters.private, counters.version, tenants.directory_version, page.*
     FROM tenants CROSS JOIN ({_COUNTERS}) AS counters
     LEFT JOIN LATERAL (
-        SELECT {_NAMES} FROM activities WHERE {matching}
+        SELECT {_NAMES} FROM {source}
         ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s
     ) AS page ON true
     WHERE tenants.tenant_id = {_TENANT}"""

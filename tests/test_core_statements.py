@@ -57,6 +57,7 @@ READS = [
     LIST,
     f"{LIST}&fastJoinForActivityList=true",
     f"{LIST}&done=false&$sort[start_date]=1",
+    f"{LIST}&assigned_to_user_id=45",
     "/activities/123",
     "/activities/123?subject=Sales",
 ]
