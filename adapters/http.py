@@ -14,6 +14,8 @@ from core.errors import InvalidActivity
 from core.model import IdempotencyKey, Principal
 
 MAX_DEPTH = 32
+MEMOISED_BYTES = 2048
+"""Of longer queries nothing is remembered: there are many, and they would fill the memory."""
 MAX_KEY_LENGTH = 255
 ETAG = re.compile(r'(?:W/)?"(\d+)-[0-9a-f]*"')
 

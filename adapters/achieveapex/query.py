@@ -12,7 +12,7 @@ from adapters.achieveapex import filters, qs
 from adapters.achieveapex.errors import FeathersError
 from adapters.achieveapex.fields import EXPANSIONS, FIELD_BY_NAME, UNKNOWN_KEY
 from adapters.achieveapex.values import read
-from adapters.http import WireSettings, parse_json
+from adapters.http import MEMOISED_BYTES, WireSettings, parse_json
 from core.conditions import ActivityQuery, SortKey
 from core.errors import InvalidQuery
 from core.model import MAX_ID
@@ -20,7 +20,6 @@ from core.model import MAX_ID
 MAX_CONDITIONS = 1000  # Keys of all objects of one query.
 MAX_VALUES = 5000  # Elements of all its arrays.
 MAX_DIGITS = 20
-MEMOISED_BYTES = 2048
 FAST_JOIN = "fastJoinForActivityList"
 LEADING_INTEGER = re.compile(r"\s*([+-]?)0*(\d+)", re.ASCII)
 

@@ -13,7 +13,7 @@ from flask.views import MethodView
 
 from adapters.achieveapex import schemas
 from adapters.achieveapex.errors import FeathersError
-from adapters.achieveapex.query import MEMOISED_BYTES, Asked
+from adapters.achieveapex.query import Asked
 from adapters.achieveapex.translate import Expansion, apply, references, select, show
 from adapters.achieveapex.views import (
     NAME,
@@ -29,6 +29,7 @@ from adapters.achieveapex.views import (
     tenant_of_write,
 )
 from adapters.http import (
+    MEMOISED_BYTES,
     activities,
     idempotency_key,
     if_match_versions,
