@@ -4,6 +4,8 @@ What a law does not ask for is in `law_exceptions`, each beside the sentence of 
 makes the exception.
 """
 
+from typing import Any
+
 import orjson
 import pytest
 from dialects import BY_NAME, DIALECTS, TIMES, Dialect, changed, other
@@ -17,7 +19,7 @@ from wire_bodies import Body, json_of
 
 from adapters.achieveapex import translate as achieveapex
 from adapters.deskera import translate as deskera
-from core.model import Activity, Tenant
+from core.model import Activity, Entity, EntityRef, Tenant
 
 Case = tuple[Activity, Tenant, Body]
 # At least 500 examples a property; HYPOTHESIS_PROFILE=long says how many more.
@@ -252,6 +254,28 @@ def test_views_worked_out_twice_agree(record: tuple[Activity, Tenant]) -> None:
     row = activity._asdict()
     assert json_of(deskera.show(activity, {}, tenant)) == deskera_view(row, zones, {})
     assert json_of(achieveapex.show(activity, {}, tenant)) == achieveapex_view(row)
+
+
+class Asked(dict[EntityRef, Entity]):
+    """A directory that knows nothing, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refs: set[tuple[str, int]] = set()
+
+    def get(self, ref: Any, default: Any = None) -> Any:
+        self.refs.add(tuple(ref))
+        return default
+
+
+@thoroughly
+@given(page=st.lists(records(), max_size=3))
+def test_references_are_what_is_looked_up(page: list[tuple[Activity, Tenant]]) -> None:
+    for dialect, more in ((deskera, ()), (achieveapex, ("detailed",))):
+        asked = Asked()
+        for activity, tenant in page:
+            dialect.show(activity, asked, tenant, *more)
+        assert asked.refs == dialect.references(activity for activity, _ in page)
 
 
 @thoroughly
