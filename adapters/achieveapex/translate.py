@@ -251,14 +251,12 @@ def _wire(parsed: Any) -> Any:
 
 
 def _plain_changes(activity: Activity, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the canonical values of all keys but the clocks and the duration."""
+    """Return every key's own canonical value; instants and the duration follow from these."""
     plain: dict[str, Any] = {}
     for name, value in changes.items():
         field = FIELD_BY_NAME[name]
-        if field.kind == "members":
-            plain[field.canonical[0]] = _led_by(getattr(activity, field.canonical[0]), value)
-        elif field.kind not in ("date", "time", "number"):
-            plain[field.canonical[0]] = value
+        key = field.canonical[0]
+        plain[key] = _led_by(getattr(activity, key), value) if field.kind == "members" else value
     return plain
 
 
