@@ -4,7 +4,7 @@ import orjson
 from factories import make_activity, make_tenant
 
 from adapters.achieveapex.fields import EXPANSIONS
-from adapters.achieveapex.translate import select, show
+from adapters.achieveapex.translate import references, select, show
 from core.model import Activity, Entity, EntityRef
 
 TENANT = make_tenant()
@@ -50,6 +50,12 @@ def test_detailed_expansions_have_more():
         "contact": {"id": 456, "full_name": "Alex Johnson", "email": None},
         "company": {"id": 345, "name": "Acme Corp", "website": "https://acmecorp.com"},
     }
+
+
+def test_references_are_what_is_expanded():
+    lonely = stored(assignee_ids=(), deal_id=None, contact_ids=(), company_ids=())
+    assert references([lonely]) == {("user", 45)}
+    assert references([lonely, stored(contact_ids=(456, 457))]) == set(ENTITIES)
 
 
 def test_unknown_entities_are_null():

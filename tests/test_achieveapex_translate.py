@@ -16,6 +16,7 @@ from core.times import to_instant, with_wall_clock
 NOW = datetime(2025, 3, 28, 9, 30, 15, 391_999, tzinfo=UTC)
 TENANT = Tenant(27, "Acme", "America/New_York", "UTC")
 BLANK = blank_activity(tenant_id=27, user_id=45, now=NOW)
+MEMBERS = ("assigned_to_user_id", "contact_id", "company_id")
 PLACE = '{"lat":37.7749,"lng":-122.4194,"address":"San Francisco, CA"}'
 
 
@@ -63,6 +64,18 @@ def test_fields_name_real_canonical_fields():
     assert all(field.fidelity.startswith(("exact", "lossy: ")) for field in FIELDS)
 
 
+def test_blank_shows_nulls():
+    record = shown(BLANK)
+    always = {"id", "organization_id", "created_by_user_id", "created_at", "updated_at"}
+    given = {name for name in record if record[name] is not None}
+    assert given == always | {"subject", "done"}
+
+
+def test_first_of_each_list_is_shown():
+    record = shown(stored(assignee_ids=(3, 2, 1), contact_ids=(6, 5, 4), company_ids=(9, 8, 7)))
+    assert [record[key] for key in MEMBERS] == [3, 6, 9]
+
+
 @pytest.mark.parametrize("schema", [ListedActivity, DetailedActivity])
 def test_schemas_have_the_same_keys(schema: type):
     assert list(ActivitySchema().fields) == list(FIELD_BY_NAME)
@@ -72,6 +85,11 @@ def test_schemas_have_the_same_keys(schema: type):
 def test_stamps_are_cut_to_milliseconds():
     record = shown(stored(deleted_at=NOW))
     assert record["created_at"] == record["deleted_at"] == "2025-03-28T09:30:15.391Z"
+
+
+def test_stamps_of_whole_seconds_have_zeros():
+    record = shown(stored(created_at=NOW.replace(microsecond=0)))
+    assert record["created_at"] == "2025-03-28T09:30:15.000Z"
 
 
 def test_times_are_cut_to_seconds():

@@ -9,7 +9,7 @@ import pytest
 from deskera_page import BLANK, RELATED, SHOWN_ACTIVITY, TENANT, USER, UTC_TENANT, activity
 
 from adapters.deskera.fields import FIELDS, WRITABLE
-from adapters.deskera.translate import apply, show
+from adapters.deskera.translate import apply, references, show
 from core.errors import InvalidActivity
 from core.model import MAX_ID, Activity, Entity, EntityRef, Tenant
 from core.times import with_instant, with_wall_clock
@@ -118,6 +118,15 @@ def test_person_shows_its_organization():
     document = orjson.loads(orjson.dumps(show(activity(contact_ids=(3,)), person, TENANT)))
     details = document["contact_details"][0]
     assert (details["type"], details["organization_id"], details["label"]) == ("person", 4, {})
+
+
+def test_references_are_all_that_is_linked():
+    lonely = activity(deal_id=None)
+    linked = activity(assignee_ids=(5,), contact_ids=(7, 6), company_ids=(8, 9), deal_id=3)
+    users, contacts = {("user", USER), ("user", 5)}, {("contact", 7), ("contact", 6)}
+    others = {("company", 8), ("company", 9), ("deal", 3)}
+    assert references([lonely]) == {("user", USER)}
+    assert references([lonely, linked]) == users | contacts | others
 
 
 def test_entity_is_rendered_once():
@@ -364,6 +373,11 @@ def test_echoed_duration_leaves_end_alone():
 def test_duration_beside_echoed_start_is_stored():
     made = written(timed(NOON, ONE), start="2021-08-05T12:00:00Z", duration=30)
     assert (made.end_at, made.duration_minutes) == (ONE, 30)
+
+
+def test_cleared_duration_beside_start_sets_no_end():
+    made = written(activity(duration_minutes=5), start="2021-08-05T13:00:00Z", duration="")
+    assert (made.end_at, made.duration_minutes) == (None, None)
 
 
 def test_duration_without_times_is_stored():
