@@ -21,6 +21,8 @@ PROC = Path("/proc")  # Not on every system; `ps` is on the others.
 START_SECONDS = 60  # Recovery after a crash takes its time.
 STOP_SECONDS = 30
 POLL_SECONDS = 0.02
+TITLE_ATTEMPTS = 20
+DEAD_STATES = frozenset("ZX")
 # The server becomes init's child: it outlives its starter, and nobody has to wait for it.
 DETACH = ["/bin/sh", "-c", '"$@" </dev/null >>log 2>&1 & echo $!', "sh"]
 
@@ -117,7 +119,7 @@ def start(command: list[str], *, directory: Path, is_answering: Callable[[], boo
     pid = int(run([*DETACH, *command], directory=directory))
     deadline = time.monotonic() + START_SECONDS
     while not is_answering():
-        if not _command_line(pid) or time.monotonic() > deadline:
+        if not _lives(pid) or time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS)
     return True
@@ -142,17 +144,46 @@ def end(pid: int, *, politely: signal.Signals) -> None:
             os.kill(pid, number)
         deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
-            if not _command_line(pid):
+            if not _lives(pid):
                 return
             time.sleep(POLL_SECONDS)
 
 
-def _command_line(pid: int) -> str:
-    """Return how a process was called; "" if it is dead, even if nobody has waited for it yet."""
+def _lives(pid: int) -> bool:
+    """Return whether a process runs; one that is dead and only waited for does not."""
     if (PROC / "self").exists():
         try:
-            return os.fsdecode((PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" "))
+            status = (PROC / str(pid) / "stat").read_text(errors="replace")
         except (FileNotFoundError, ProcessLookupError):
-            return ""
-    command = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+            return False
+        state = status.rpartition(")")[2].split()[0]
+    else:
+        state = _told_by_ps(pid, "stat")
+    return bool(state) and state[0] not in DEAD_STATES
+
+
+def _command_line(pid: int) -> str:
+    """Return how a process was called; "" if it is dead.
+
+    For a moment it is "" too while a process starts, or, as Redis does, changes its title.
+    """
+    for _ in range(TITLE_ATTEMPTS):
+        command = _read_command_line(pid)
+        if command or not _lives(pid):
+            break
+        time.sleep(POLL_SECONDS)
+    return command
+
+
+def _read_command_line(pid: int) -> str:
+    if not (PROC / "self").exists():
+        return _told_by_ps(pid, "command")
+    try:
+        return os.fsdecode((PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" "))
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _told_by_ps(pid: int, what: str) -> str:
+    command = ["ps", "-ww", "-o", f"{what}=", "-p", str(pid)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

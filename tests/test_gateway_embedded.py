@@ -17,7 +17,7 @@ import pytest
 import redis
 from stage import scratch
 
-from gateway import embedded, engines
+from gateway import embedded, engines, processes
 from gateway.processes import EngineError
 from gateway.settings import MIN_SECRET_BYTES, Settings
 
@@ -150,6 +150,20 @@ def test_frozen_redis_is_replaced(data_dir: Path, monkeypatch: pytest.MonkeyPatc
     os.kill(first.pid, signal.SIGSTOP)
     second = engines.start_redis(data_dir / "redis")
     assert second.pid != first.pid
+
+
+def test_title_that_changes_is_no_death(data_dir: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whoever looks while Redis writes its title sees none."""
+    read, unseen = processes._read_command_line, iter(range(3))
+    monkeypatch.setattr(
+        processes,
+        "_read_command_line",
+        lambda pid: "" if next(unseen, None) is not None else read(pid),
+    )
+    started = engines.start_redis(data_dir / "redis")
+    assert started.pid == int((data_dir / "redis/pid").read_text())
+    started.stop()
+    assert not processes._lives(started.pid)
 
 
 def test_lock_of_a_foreign_process_is_no_obstacle(data_dir: Path):
