@@ -113,9 +113,10 @@ class EntityDirectory:
             }
             loaded = self._loaded(shelf, missing) if missing else {}
             found = {EntityRef(*ref): remembered.get(EntityRef(*ref)) for ref in refs} | loaded
+            unseen = sum(ref not in remembered for ref in missing)
             self._keep(shelf, loaded)
-            shelf.misses += len(missing)
-            if missing and shelf.misses > READ_AHEAD_AFTER:
+            shelf.misses += unseen
+            if unseen and shelf.misses > READ_AHEAD_AFTER:
                 self._read_ahead(shelf)
         return found
 

@@ -243,9 +243,14 @@ def test_others_are_read_ahead_after_many_misses(
     assert owners == [ENTITIES[USER]] * len(deals)
     office.put({EntityRef("contact", 59): {"name": "changed"}})
     changed = EntityRef("contact", 59)
-    after = directory.lookup(office.tenant_id, office.version(), {changed})[changed]
+    directory.lookup(office.tenant_id, version, {EntityRef("company", 907)})
+    version = office.version()
+    directory.tenant(office.tenant_id, version)
+    statements.clear()
+    after = directory.lookup(office.tenant_id, version, {changed})[changed]
     assert after is not None
     assert after.fields == {"name": "changed"}
+    assert len(statements) == 1  # What changed is no reason to read ahead.
 
 
 def test_reading_ahead_stops_at_the_capacity(
