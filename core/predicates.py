@@ -213,8 +213,7 @@ def sql_parts(where: Condition, order: tuple[SortKey, ...]) -> SqlParts:
     compiled = predicate(where).compile(dialect=DIALECT)
     reverse = tuple(SortKey(key.field, not key.descending) for key in order)
     condition = "true" if where == EVERYTHING else str(compiled)
-    parameters = {name: compiled.params[name] for name in compiled.params}
-    return SqlParts(condition, _order_text(order), _order_text(reverse), parameters)
+    return SqlParts(condition, _order_text(order), _order_text(reverse), dict(compiled.params))
 
 
 def _order_text(order: tuple[SortKey, ...]) -> str:
