@@ -50,7 +50,7 @@ class Worker(ThreadWorker):
         self._connections = 0
         self._accept_again_at = 0.0
         self._notify_at = 0.0
-        self._looks_for_master = True
+        self._look_at = 0.0
         super().__init__(age, *rest, **options)
 
     @property
@@ -130,14 +130,14 @@ class Worker(ThreadWorker):
         now = time.monotonic()
         if now >= self._notify_at:
             self._notify_at = now + SIGN_OF_LIFE_SECONDS
-            self._looks_for_master = True
             super().notify()
 
     def is_parent_alive(self) -> bool:
-        """Return whether the master is there, looked for after each sign of life."""
-        if not self._looks_for_master:
+        """Return whether the master is there, looking for it as often as it is given signs."""
+        now = time.monotonic()
+        if now < self._look_at:
             return True
-        self._looks_for_master = False
+        self._look_at = now + SIGN_OF_LIFE_SECONDS
         return bool(super().is_parent_alive())
 
 
