@@ -9,19 +9,18 @@ import os
 import shutil
 import struct
 import sys
-import tempfile
 from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
 from typing import Any
 
 from gunicorn.glogging import Logger
 
 from gateway import embedded, logs
+from gateway.scratch import make_scratch
 from gateway.settings import Settings
 from gateway.worker import forget
 
 COLLECT_AFTER = 50_000  # Objects that were made and not freed; Python begins with 700.
 OLDER_GENERATIONS = (20, 50)
-SHARED_MEMORY = "/dev/shm"
 # How long a client may pause while it sends a request, or takes in an answer.
 RECEIVE_SECONDS, SEND_SECONDS = 5, 30
 BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE"})
@@ -41,9 +40,7 @@ class ServerLogger(Logger):
 
 
 _settings, _servers = embedded.equip(Settings.from_env())
-_scratch = tempfile.mkdtemp(
-    prefix="crm-gateway-", dir=SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
-)
+_scratch = make_scratch()
 
 bind = "127.0.0.1:8000"
 workers = _settings.workers or os.cpu_count() or 1
@@ -53,7 +50,7 @@ threads = _settings.threads
 keepalive = 75  # Longer than a proxy's, so that it is never us who closes under a request.
 graceful_timeout = 30
 limit_request_line = 8190
-worker_tmp_dir = _scratch
+worker_tmp_dir = str(_scratch)
 # Several gunicorns of one user would fight over the control socket in the user's home.
 control_socket_disable = True
 logger_class = ServerLogger
