@@ -22,7 +22,7 @@ from core.credentials import Credentials
 from core.database import Database
 from core.model import Tenant
 from core.tenants import Tenants
-from gateway import engines
+from gateway import engines, processes
 
 WORKERS, THREADS = 2, 2
 MAX_BODY_BYTES = 2048
@@ -266,12 +266,21 @@ def test_embedded_servers_end_with_the_service(data_dir: Path, tmp_path: Path):
     assert not (data_dir / "redis/pid").exists()
 
 
+def wait_for_end(pids: list[int]) -> None:
+    """Wait for processes that are nobody's children any more."""
+    deadline = time.monotonic() + 10
+    while any(map(processes._lives, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def test_servers_of_a_killed_service_are_adopted(data_dir: Path, tmp_path: Path):
     lock = data_dir / "postgres/data/postmaster.pid"
     environ = {"GATEWAY_DATA_DIR": str(data_dir)}
     with master(environ, tmp_path / "log") as (_, process):
         left_over = lock.read_text().split()[0]
+        orphans = workers_of(process.pid)
         process.kill()
+    wait_for_end(orphans)
     with master(environ, tmp_path / "log") as (port, _):
         assert json.loads(get(port, "/health/ready"))["status"] == "pass"
         assert lock.read_text().split()[0] == left_over
