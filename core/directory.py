@@ -69,8 +69,8 @@ class EntityDirectory:
         Raises: Unavailable.
         """
         shelf = self._shelf(tenant_id, version)
-        remembered = shelf.entities
-        return remembered if shelf.has(refs) else self._filled(shelf, refs)
+        remembered = shelf.all_of(refs)
+        return self._filled(shelf, refs) if remembered is None else remembered
 
     def remembered(self, tenant_id: int) -> int:
         """Return how many entities of a tenant are in memory."""
@@ -137,15 +137,16 @@ class EntityDirectory:
     def _keep(self, shelf: Shelf, loaded: Mapping[EntityRef, Entity | None]) -> None:
         """Remember entities, all shelves together within the capacity; others make room."""
         shelf.keep(loaded, capacity=self._capacity)
-        self._remembered += len(loaded)
-        if self._remembered > self._capacity:
-            shelves = list(self._shelves.values())
-            self._remembered = sum(len(each.entities) for each in shelves)
+        with self._lock:
+            self._remembered += len(loaded)
             if self._remembered > self._capacity:
-                for other in shelves:
-                    if other is not shelf:
-                        other.empty()
-                self._remembered = len(shelf.entities)
+                shelves = list(self._shelves.values())
+                self._remembered = sum(len(each.entities) for each in shelves)
+                if self._remembered > self._capacity:
+                    for other in shelves:
+                        if other is not shelf:
+                            other.empty()
+                    self._remembered = len(shelf.entities)
 
     def _loaded(self, shelf: Shelf, refs: Set[EntityRef]) -> dict[EntityRef, Entity | None]:
         if self._shared is None:

@@ -54,7 +54,6 @@ class Readers:
             return cursor.execute(sql, parameters, prepare=prepare).fetchall()
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if cursor.connection.broken or cursor.connection.closed:
-                self.close()  # When one died, the others died with the same server.
                 raise Broken(str(error)) from error
             raise
         finally:

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from core.entities import EntityChange
-from core.model import Entity, EntityRef, Reference, Tenant
+from core.model import Entity, EntityRef, Reference, Related, Tenant
 
 MAX_CHANGES = 10_000
 """Entities named by a journal at the most; an older past counts as unknown."""
@@ -76,9 +76,15 @@ class Shelf:
             return False
         return all(self._changed_at.get(ref, 0) <= loaded_at for ref in shown_by(entity))
 
-    def has(self, refs: Set[Reference]) -> bool:
-        """Return whether all these are remembered and right."""
-        return self.entities.keys() >= refs and self.stale.isdisjoint(refs)
+    def all_of(self, refs: Set[Reference]) -> Related | None:
+        """Return what is remembered, if all these are in it and right; without the lock.
+
+        Whoever empties the shelf meanwhile changes `entities` first: read last, it is never older
+        than the marks that it is held against.
+        """
+        stale = self.stale
+        entities = self.entities
+        return entities if entities.keys() >= refs and stale.isdisjoint(refs) else None
 
     def trusted(self, ref: EntityRef) -> Entity | None:
         """Return an entity that is remembered and right."""
@@ -94,7 +100,8 @@ class Shelf:
 
     def empty(self) -> None:
         """Forget all entities."""
-        self.entities, self.stale = {}, set()
+        self.entities = {}
+        self.stale = set()
 
     def _distrust(self, changed: Set[EntityRef]) -> None:
         self.stale |= changed & self.entities.keys()

@@ -90,7 +90,7 @@ class Worker(ThreadWorker):
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events, but not beyond the time at which connections are taken again."""
-        is_leaving = self._accept_again_at and not self._accepting
+        is_leaving = not self._accepting and time.monotonic() < self._accept_again_at
         super().wait_for_and_dispatch_events(LEFT_TO_OTHERS_SECONDS if is_leaving else timeout)
 
     def get_thread_pool(self) -> "_Pool":

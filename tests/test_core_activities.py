@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from factories import make_principal
@@ -46,8 +47,8 @@ def id_of(activity: Activity, _tenant: Tenant) -> bytes:
     return str(activity.id).encode()
 
 
-def setting(**fields: object) -> Callable[[Activity, Tenant], Activity]:
-    return lambda activity, _tenant: activity._replace(**fields)  # type: ignore[arg-type]
+def setting(**fields: Any) -> Callable[[Activity, Tenant], Activity]:
+    return lambda activity, _tenant: activity._replace(**fields)
 
 
 @pytest.fixture

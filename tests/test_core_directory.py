@@ -1,7 +1,8 @@
 """Related entities: fresh at once on every worker, whatever the shared cache does meanwhile."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -19,13 +20,13 @@ from core.tenants import Tenants
 USER = EntityRef("user", 5)
 CONTACT = EntityRef("contact", 7)
 DEAL = EntityRef("deal", 9)
-ENTITIES = {
+ENTITIES: dict[EntityRef, dict[str, Any]] = {
     USER: {"first_name": "Ada"},
     CONTACT: {"name": "Grace"},
     DEAL: {"name": "Big order", "contact_id": 7, "owner_id": 5},
 }
 
-Worker = Callable[[EntityRef], dict[str, object] | None]
+Worker = Callable[[EntityRef], dict[str, Any] | None]
 
 
 class Office:
@@ -37,7 +38,7 @@ class Office:
         self.redis_url = redis_url
         self.put(ENTITIES)
 
-    def put(self, entities: dict[EntityRef, dict[str, object]]) -> None:
+    def put(self, entities: Mapping[EntityRef, Mapping[str, Any]]) -> None:
         with self.database.transaction() as connection:
             put_entities(connection, self.tenant_id, entities)
 
@@ -58,7 +59,7 @@ class Office:
     def worker(self) -> Worker:
         directory = self.directory()
 
-        def look(ref: EntityRef) -> dict[str, object] | None:
+        def look(ref: EntityRef) -> dict[str, Any] | None:
             found = directory.lookup(self.tenant_id, self.version(), {ref}).get(ref)
             if found is None:
                 return None
@@ -101,7 +102,7 @@ def test_change_shows_inside_deals(office: Office) -> None:
     office.put({CONTACT: {"name": "Hopper"}})
     shown = worker(DEAL)
     assert shown is not None
-    assert shown["links"]["contact"] == {"name": "Hopper"}  # type: ignore[index]
+    assert shown["links"]["contact"] == {"name": "Hopper"}
 
 
 def test_removal_shows_at_once(office: Office) -> None:
@@ -219,7 +220,7 @@ def test_changed_tenant_shows_at_once(office: Office, database: Database) -> Non
 def test_memory_is_bounded(office: Office) -> None:
     directory = office.directory(capacity=10)
     refs = {EntityRef("contact", number): {"name": str(number)} for number in range(100, 200)}
-    office.put(refs)  # type: ignore[arg-type]
+    office.put(refs)
     for ref in refs:
         directory.lookup(office.tenant_id, office.version(), {ref})
     assert directory.remembered(office.tenant_id) <= 10
@@ -232,7 +233,7 @@ def test_others_are_read_ahead_after_many_misses(
     monkeypatch.setattr("core.directory.READ_AHEAD", 20)
     contacts = {EntityRef("contact", number): {"name": str(number)} for number in range(20, 60)}
     deals = {EntityRef("deal", number): {"name": "D", "owner_id": 5} for number in range(20, 25)}
-    office.put(contacts | deals)  # type: ignore[arg-type]
+    office.put(contacts | deals)
     directory, version = office.directory(), office.version()
     for number in range(900, 906):  # None of them is known: each is a miss.
         directory.lookup(office.tenant_id, version, {EntityRef("company", number)})
@@ -259,7 +260,7 @@ def test_reading_ahead_stops_at_the_capacity(
     monkeypatch.setattr("core.directory.READ_AHEAD_AFTER", 0)
     monkeypatch.setattr("core.directory.READ_AHEAD", 10)
     refs = {EntityRef("contact", number): {"name": str(number)} for number in range(100, 200)}
-    office.put(refs)  # type: ignore[arg-type]
+    office.put(refs)
     directory, version = office.directory(capacity=25), office.version()
     for number in range(900, 910):
         directory.lookup(office.tenant_id, version, {EntityRef("company", number)})

@@ -2,11 +2,12 @@
 
 import os
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import jwt
 from flask import Flask, abort, g, request
+from flask.json.provider import DefaultJSONProvider
 from flask.views import MethodView
 from flask_smorest import Api, Blueprint
 from sqlalchemy import ColumnElement, create_engine, func, select
@@ -141,7 +142,7 @@ def create_app() -> Flask:
     """Make the application; `DATABASE_URL` and `JWT_SECRET` come from the environment."""
     app = Flask(__name__)
     app.config.update(API_TITLE="usual", API_VERSION="1", OPENAPI_VERSION="3.1.0")
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    cast(DefaultJSONProvider, app.json).sort_keys = False
     url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg")
     session.configure(bind=create_engine(url))
     app.before_request(_authenticate)
