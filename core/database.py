@@ -60,6 +60,7 @@ class Database:
         return Readers(
             partial(psycopg.connect, *arguments, **options),
             size=2 * size,
+            kept=size,
             patience_seconds=POOL_TIMEOUT_SECONDS,
         )
 

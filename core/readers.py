@@ -26,14 +26,20 @@ class Busy(Exception):
 
 
 class Readers:
-    """A stack of at most `size` connections in autocommit, shared by threads."""
+    """A stack of at most `size` connections in autocommit, shared by threads; `kept` stay open."""
 
     def __init__(
-        self, connect: Callable[[], psycopg.Connection[Any]], *, size: int, patience_seconds: float
+        self,
+        connect: Callable[[], psycopg.Connection[Any]],
+        *,
+        size: int,
+        kept: int,
+        patience_seconds: float,
     ) -> None:
         """Connect to nothing yet; all connections are made by `connect`."""
         self._connect = connect
         self._size = size
+        self._kept = kept
         self._patience_seconds = patience_seconds
         self._idle: deque[Cursor] = deque()
         self._lock = Lock()
@@ -85,10 +91,12 @@ class Readers:
             return True
 
     def _give_back(self, cursor: Cursor) -> None:
-        if cursor.connection.closed:  # A broken one is closed too.
-            self._count_closed()
-        else:
-            self._idle.append(cursor)
+        if not cursor.connection.closed:  # A broken one is closed too.
+            if len(self._idle) < self._kept:
+                self._idle.append(cursor)
+                return
+            cursor.connection.close()
+        self._count_closed()
 
     def _count_closed(self) -> None:
         with self._lock:

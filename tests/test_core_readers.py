@@ -21,7 +21,7 @@ def connect(database_url: str) -> Connect:
 
 @pytest.fixture
 def readers(connect: Connect) -> Iterator[Readers]:
-    made = Readers(connect, size=2, patience_seconds=0.2)
+    made = Readers(connect, size=2, kept=2, patience_seconds=0.2)
     yield made
     made.close()
 
@@ -55,6 +55,22 @@ def test_threads_never_use_more_than_allowed(readers: Readers) -> None:
         thread.join()
     assert len(pids) == 40
     assert len(set(pids)) == 2
+
+
+def test_only_some_stay_open(connect: Connect) -> None:
+    readers = Readers(connect, size=3, kept=1, patience_seconds=5)
+    sleep = ("SELECT pg_sleep(0.2), pg_backend_pid()", {})
+    threads = [
+        threading.Thread(target=readers.read, args=sleep, kwargs={"prepare": False})
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(readers._idle), readers._open) == (1, 1)
+    readers.close()
+    assert (len(readers._idle), readers._open) == (0, 0)
 
 
 def test_waiting_for_a_connection_ends(readers: Readers) -> None:
@@ -97,7 +113,7 @@ def test_failed_connect_takes_no_room(connect: Connect) -> None:
             raise psycopg.OperationalError("not now")
         return connect()
 
-    readers = Readers(moody, size=1, patience_seconds=0.2)
+    readers = Readers(moody, size=1, kept=1, patience_seconds=0.2)
     for _ in range(3):
         with pytest.raises(psycopg.OperationalError):
             pid(readers)
