@@ -57,12 +57,12 @@ format: install ## Format the code and sort its imports
 	$(BIN)/ruff format .
 
 golden: install ## Rewrite the golden documents; review the difference
-	$(BIN)/python -m pytest --rewrite-golden tests/test_gateway_golden.py
+	$(BIN)/python -m pytest --rewrite-golden tests/gateway/test_golden.py
 
 bench: install ## Measure the speed against yardsticks, as SPEC section 8 says
 	$(BIN)/python -m deploy.bench $(ARGS)
 
 clean: ## Remove .venv, caches and the embedded data that belongs to this .venv
-	@test ! -x $(BIN)/python || $(BIN)/python -c 'from gateway import embedded; print(embedded.discard() or "No embedded data removed.")'
+	@test ! -x $(BIN)/python || $(BIN)/python -c 'from gateway.embedded import lease; print(lease.discard() or "No embedded data removed.")'
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,15 +3,19 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn, cast
 
 import orjson
 from flask import Response, current_app, g, request
 
+from adapters.response_cache import CachedResponse, ResponseCache
 from core.activities import Activities
-from core.errors import InvalidActivity
-from core.model import IdempotencyKey, Principal
+from core.domain.access import viewer_of
+from core.domain.errors import InvalidActivity
+from core.domain.model import IdempotencyKey, Principal
 
 MAX_DEPTH = 32
 MEMOISED_BYTES = 2048
@@ -36,6 +40,28 @@ def activities() -> Activities:
 def principal() -> Principal:
     """Return who is calling, as found by the gateway before the view."""
     return cast(Principal, g.principal)
+
+
+def cached_response(
+    dialect: str,
+    request_key: Hashable,
+    render: Callable[[], CachedResponse],
+    *,
+    tenant_id: int | None = None,
+) -> Response:
+    """Return a list's response, from the cache while its versions stand, else rendered.
+
+    `request_key` is all that was requested; who asks and in which tenants is added here.
+    """
+    caller = principal()
+    cache = cast(ResponseCache, current_app.extensions["response_cache"])
+    body = cache.respond(
+        tenant_id or caller.tenant_ids[0],
+        (dialect, viewer_of(caller), caller.tenant_ids, tenant_id, request_key),
+        read_versions=partial(activities().versions, caller, tenant_id=tenant_id),
+        render=render,
+    )
+    return json_response(body)
 
 
 def wire_settings() -> WireSettings:

@@ -4,35 +4,35 @@ A write hands in a pure function of the current record; it is called under the r
 writes of different fields at the same moment both hold. A write that changes nothing moves nothing.
 """
 
-from collections.abc import Callable, Hashable, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
 
-from core.access import one_tenant, tenants_for, viewer_of
-from core.answers import Answer, AnswerCache
-from core.changes import Changes, Clock, asked_for, only, only_version
-from core.conditions import EVERYTHING, ActivityQuery, Condition
-from core.database import Database
-from core.directory import EntityDirectory, references
-from core.errors import (
+from core.caching.count_cache import MAX_TOTALS, CountedPages
+from core.caching.entity_cache import EntityDirectory, references
+from core.domain.access import one_tenant, tenants_for, viewer_of
+from core.domain.entity import Reference
+from core.domain.errors import (
     InvalidActivity,
     InvalidQuery,
     NotAuthenticated,
 )
-from core.idempotency import take_receipt
-from core.model import (
+from core.domain.model import (
     Activity,
     Found,
     IdempotencyKey,
     Page,
     Principal,
-    Reference,
     Tenant,
+    Versions,
     blank_activity,
 )
-from core.repository import ActivityRepository
-from core.tenants import find_tenant
-from core.totals import MAX_TOTALS, CountedPages
-from core.writes import lock, number, store
+from core.domain.query import EVERYTHING, ActivityQuery, Condition
+from core.storage.activity_reader import ActivityRepository
+from core.storage.activity_writer import lock, number, store
+from core.storage.database import Database
+from core.storage.idempotency import take_receipt
+from core.storage.tenant_store import find_tenant
+from core.write_rules import Changes, Clock, asked_for, only, only_version
 
 Write = Callable[[Activity, Tenant], Activity]
 Render = Callable[[Activity, Tenant], bytes]
@@ -63,16 +63,14 @@ class Activities:
         database: Database,
         directory: EntityDirectory,
         *,
-        answers: AnswerCache | None = None,
         total_capacity: int = MAX_TOTALS,
         clock: Clock = utc_now,
         strict_references: bool = False,
     ) -> None:
-        """Put the use cases together; no answers are kept without `answers`."""
+        """Put the use cases together."""
         self._database = database
         self._repository = ActivityRepository(database)
         self._pages = CountedPages(self._repository, capacity=total_capacity)
-        self._answers = answers or AnswerCache(max_bytes=0)
         self._directory = directory
         self._clock = clock
         self._changes = Changes(clock=clock, strict_references=strict_references)
@@ -96,29 +94,16 @@ class Activities:
         refs = expand(rows.activities)
         related = self._directory.lookup(chosen, rows.directory_version, refs)
         tenant = self._directory.tenant(chosen, rows.directory_version)
-        stamp = (rows.version, rows.directory_version)
+        versions = Versions(rows.version, rows.directory_version)
         totals = (rows.total or 0, rows.visible_total or 0)
-        return Page(rows.activities, *totals, related, tenant, stamp)
+        return Page(rows.activities, *totals, related, tenant, versions)
 
-    def answer(
-        self,
-        principal: Principal,
-        question: Hashable,
-        make: Callable[[], Answer],
-        *,
-        tenant_id: int | None = None,
-    ) -> bytes:
-        """Return the answer to a list's question as `make` makes it, kept or made now.
+    def versions(self, principal: Principal, *, tenant_id: int | None = None) -> Versions:
+        """Return the versions that a list would show now.
 
-        `question` names the dialect and all that was asked; the caller is added here.
+        Raises: InvalidQuery, if no tenant is named where several are possible.
         """
-        chosen = one_tenant(principal, "read", tenant_id, InvalidQuery)
-        return self._answers.answer(
-            chosen,
-            (viewer_of(principal), question),
-            read_stamp=lambda: self._repository.version(chosen),
-            make=make,
-        )
+        return self._repository.versions(one_tenant(principal, "read", tenant_id, InvalidQuery))
 
     def get(
         self,

@@ -1,6 +1,6 @@
-"""gunicorn --config deploy/gunicorn.conf.py gateway.wsgi:application
+"""gunicorn --config deploy/gunicorn.conf.py gateway.server.wsgi:application
 
 The configuration itself is in the package, so that an installed `crm-gateway serve` finds it.
 """
 
-from gateway.gunicorn_conf import *
+from gateway.server.gunicorn_conf import *

@@ -1,5 +1,5 @@
 """`python -m gateway` is the program `crm-gateway`."""
 
-from gateway.cli import main
+from gateway.cli.program import main
 
 main(prog_name="crm-gateway")

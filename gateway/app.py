@@ -16,22 +16,24 @@ from werkzeug.routing import MapAdapter
 
 from adapters import achieveapex, deskera
 from adapters.http import WireSettings
-from core import schema
+from adapters.response_cache import ResponseCache
 from core.activities import Activities
-from core.answers import AnswerCache
-from core.cache import RedisCache
-from core.credentials import Clock, Credentials, utc_now
-from core.database import Database
-from core.directory import EntityDirectory
-from core.entities import EntityStore
-from core.entries import DirectoryEntries
-from core.shared import SharedEntities
-from core.tenants import Tenants
-from gateway import auth, directory, docs, logs, ops
-from gateway.metrics import Metrics
+from core.caching.entity_cache import EntityDirectory
+from core.caching.redis_cache import RedisCache
+from core.caching.shared_entity_cache import SharedEntities
+from core.directory_entries import DirectoryEntries
+from core.storage import migrate
+from core.storage.credential_store import Clock, Credentials, utc_now
+from core.storage.database import Database
+from core.storage.entity_store import EntityStore
+from core.storage.tenant_store import Tenants
+from gateway import directory, docs
+from gateway.auth import authenticator
+from gateway.auth.tokens import TokenVerifier
+from gateway.observability import health, logs
+from gateway.observability.metrics import Metrics
 from gateway.request import ID_HEADER, Request, current_request
 from gateway.settings import NO_REDIS, Settings, SettingsError
-from gateway.tokens import TokenVerifier
 
 Voice = Callable[[HTTPException], Response]
 VOICES: Mapping[str, Voice] = {
@@ -48,8 +50,8 @@ VARY = "x-access-token, x-api-key, Authorization"
 def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     """Return the whole service as a WSGI application.
 
-    The settings name a database and a Redis, as `embedded.equip` makes sure; nothing is connected
-    before the first request. `clock` gives the present instant.
+    The settings name a database and a Redis, as `lease.resolve_servers` makes sure; nothing is
+    connected before the first request. `clock` gives the present instant.
     Raises: SettingsError, KeySetError.
     """
     app = _Service("gateway", static_folder=None)
@@ -62,14 +64,14 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     database = _install_core(app, settings, redis=redis, clock=clock)
     if settings.otel_endpoint is not None:
         _trace(app, database, endpoint=settings.otel_endpoint)
-    auth.install(app, _authenticator(app, settings, database, clock=clock))
+    authenticator.install(app, _authenticator(app, settings, database, clock=clock))
     for document in docs.DOCUMENTS:
         docs.mount(app, document)
     docs.install_assets(app)
     app.register_blueprint(directory.blueprint)
     metrics = Metrics(settings.metrics_dir)
     probed = app.extensions["probed_database"] = Database(_database_url(settings), pool_size=1)
-    ops.install(app, ops.Health(probed, redis), metrics)
+    health.install(app, health.Health(probed, redis), metrics)
     app.after_request(_finisher(logs.RequestLog(lines, settings.log_level), metrics))
     _install_last_handlers(app, logs.make_logger(lines, settings.log_level))
     return app
@@ -130,7 +132,7 @@ def _install_core(
 ) -> Database:
     """Build the use cases, and leave them where the views find them."""
     database = Database(_database_url(settings), pool_size=settings.db_pool_size)
-    shared = SharedEntities(redis, partial(schema.identity, database)) if redis else None
+    shared = SharedEntities(redis, partial(migrate.identity, database)) if redis else None
     entities = EntityDirectory(
         EntityStore(database), shared, capacity=settings.directory_cache_entries
     )
@@ -138,10 +140,10 @@ def _install_core(
     app.extensions["activities"] = Activities(
         database,
         entities,
-        answers=AnswerCache(max_bytes=settings.answer_cache_bytes),
         clock=clock,
         strict_references=settings.strict_references,
     )
+    app.extensions["response_cache"] = ResponseCache(max_bytes=settings.answer_cache_bytes)
     app.extensions["wire_settings"] = WireSettings(
         apex_default_limit=settings.apex_default_limit, apex_max_limit=settings.apex_max_limit
     )
@@ -151,16 +153,16 @@ def _install_core(
 
 def _authenticator(
     app: Flask, settings: Settings, database: Database, *, clock: Clock
-) -> auth.Authenticator:
+) -> authenticator.Authenticator:
     credentials = app.extensions["credentials"] = Credentials(database, clock)
     verifier = TokenVerifier(settings)
-    return auth.Authenticator(credentials, Tenants(database), verifier, clock=clock)
+    return authenticator.Authenticator(credentials, Tenants(database), verifier, clock=clock)
 
 
 def _trace(app: Flask, database: Database, *, endpoint: str) -> None:
     """Install the tracing, whose libraries are an extra and need not be there."""
     try:
-        tracing = import_module("gateway.tracing")
+        tracing = import_module("gateway.observability.tracing")
     except ModuleNotFoundError as error:
         raise SettingsError("GATEWAY_OTEL_ENDPOINT needs the extra `tracing`") from error
     tracing.install(app, database, endpoint=endpoint, blueprints=PRIVATE_BLUEPRINTS)

@@ -10,9 +10,9 @@ from typing import Any, cast
 from flask import Blueprint, Response, current_app, g, request
 
 from adapters.http import empty_response, json_response
-from core import records
-from core.entries import DirectoryEntries
-from core.errors import (
+from core.directory_entries import DirectoryEntries
+from core.domain.entity import ENTITY_KINDS, EntityRef
+from core.domain.errors import (
     Conflict,
     CoreError,
     Forbidden,
@@ -22,7 +22,8 @@ from core.errors import (
     NotFound,
     Unavailable,
 )
-from core.model import ENTITY_KINDS, MAX_ID, EntityRef
+from core.domain.model import MAX_ID
+from core.transfer import ndjson
 
 EXTENSION = "directory_entries"
 """Where `create_app` leaves the `DirectoryEntries` that the views use."""
@@ -55,7 +56,7 @@ def get_entity(kind: str, entity_id: int) -> Response:
 @blueprint.put(PATH)
 def put_entity(kind: str, entity_id: int) -> Response:
     """Replace one entity: 201 if it is new, 200 if it was known."""
-    payload = records.parse(request.get_data())
+    payload = ndjson.parse(request.get_data())
     entity, is_new = _entries().put(
         g.principal, _ref(kind, entity_id), payload, tenant_id=_tenant_id()
     )

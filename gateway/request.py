@@ -9,7 +9,7 @@ import flask
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from core.model import Principal
+from core.domain.model import Principal
 
 ID_HEADER = "X-Request-Id"
 USABLE_ID = re.compile(r"[\x20-\x7e]{1,128}", re.ASCII)

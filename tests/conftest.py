@@ -22,21 +22,19 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from stage import JWT_SECRET, Caller, Clock, Demo, Home, OwnServer, scratch
+from support.stage import JWT_SECRET, Caller, Clock, Demo, Home, OwnServer, empty, scratch
 
-from core import schema
-from core.credentials import DEMO_TENANT_ID, DEMO_TOKEN
-from core.database import Database
-from core.demo import APEX_TENANT_ID, APEX_USER_ID, DESKERA_USER_ID, load_demo
-from core.model import Tenant
-from core.tables import metadata
-from core.tenants import Tenants
+from core.domain.model import Tenant
+from core.storage import migrate
+from core.storage.credential_store import DEMO_TENANT_ID, DEMO_TOKEN
+from core.storage.database import Database
+from core.storage.tenant_store import Tenants
+from core.transfer.demo import APEX_TENANT_ID, APEX_USER_ID, DESKERA_USER_ID, load_demo
 from gateway.app import create_app
-from gateway.engines import start_postgres, start_redis
+from gateway.embedded.engines import start_postgres, start_redis
 from gateway.settings import Settings
 
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
-KEPT_TABLES = {"database_identity"}
 _tenant_ids = itertools.count(1_000_001)
 
 hypothesis_settings.register_profile("default", deadline=None, max_examples=100)
@@ -91,7 +89,7 @@ def database_url(servers_directory: Path) -> Iterator[str]:
     """Give a PostgreSQL with every migration and no data."""
     engine = start_postgres(servers_directory / "postgres", FAST)
     database = Database(engine.url)
-    schema.upgrade(database)
+    migrate.upgrade(database)
     database.close()
     yield engine.url
     engine.stop()
@@ -214,10 +212,3 @@ def demo(app: Flask, database: Database, clock: Clock) -> Demo:
         Caller(DEMO_TENANT_ID, DESKERA_USER_ID, DEMO_TOKEN),
         Caller(APEX_TENANT_ID, APEX_USER_ID, apex_key),
     )
-
-
-def empty(database: Database) -> None:
-    """Empty every table but the database's own identity."""
-    names = ", ".join(sorted(set(metadata.tables) - KEPT_TABLES))
-    with database.transaction() as connection:
-        connection.exec_driver_sql(f"TRUNCATE {names}")

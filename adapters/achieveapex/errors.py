@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from adapters.achieveapex.fields import FIELDS, UNKNOWN_KEY
 from adapters.achieveapex.translate import stamp
 from adapters.http import json_response
-from core.errors import (
+from core.domain.errors import (
     ActivityNotFound,
     Conflict,
     CoreError,

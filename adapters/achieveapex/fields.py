@@ -12,10 +12,10 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from core.conditions import EFFECTIVE_DURATION
-from core.model import MAX_ID
-from core.times import EARLIEST_DATE, LATEST_DATE, is_storable
-from core.values import Refused
+from core.domain.model import MAX_ID
+from core.domain.query import EFFECTIVE_DURATION
+from core.domain.schedule import EARLIEST_DATE, LATEST_DATE, is_storable
+from core.domain.validators import Refused
 
 Kind = Literal[
     "integer", "members", "number", "boolean", "text", "json", "date", "time", "timestamp"

@@ -11,7 +11,8 @@ from typing import Any
 from adapters.achieveapex.errors import FeathersError
 from adapters.achieveapex.fields import FIELD_BY_NAME, UNKNOWN_KEY, Field
 from adapters.achieveapex.values import read
-from core.conditions import (
+from core.domain.errors import InvalidQuery
+from core.domain.query import (
     EFFECTIVE_DURATION,
     EVERYTHING,
     NOTHING,
@@ -27,7 +28,6 @@ from core.conditions import (
     Not,
     OneOf,
 )
-from core.errors import InvalidQuery
 
 MAX_RANGES = 1000
 """Values of one set on a column that SQL compares value by value."""

@@ -9,7 +9,7 @@ import re
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from core.errors import InvalidQuery
+from core.domain.errors import InvalidQuery
 
 MAX_PARAMETERS = 2000
 MAX_DEPTH = 32

@@ -13,9 +13,9 @@ from adapters.achieveapex.errors import FeathersError
 from adapters.achieveapex.fields import EXPANSIONS, FIELD_BY_NAME, UNKNOWN_KEY
 from adapters.achieveapex.values import read
 from adapters.http import MEMOISED_BYTES, WireSettings, parse_json
-from core.conditions import ActivityQuery, SortKey
-from core.errors import InvalidQuery
-from core.model import MAX_ID
+from core.domain.errors import InvalidQuery
+from core.domain.model import MAX_ID
+from core.domain.query import ActivityQuery, SortKey
 
 MAX_CONDITIONS = 1000  # Keys of all objects of one query.
 MAX_VALUES = 5000  # Elements of all its arrays.

@@ -31,17 +31,18 @@ from adapters.achieveapex.views import (
 from adapters.http import (
     MEMOISED_BYTES,
     activities,
+    cached_response,
     idempotency_key,
     if_match_versions,
     json_body,
     json_response,
     principal,
 )
+from adapters.response_cache import CachedResponse
 from core.activities import Write, no_references
-from core.answers import Answer
-from core.conditions import EVERYTHING
-from core.errors import InvalidQuery
-from core.model import Activity, Found, Tenant
+from core.domain.errors import InvalidQuery
+from core.domain.model import Activity, Found, Tenant
+from core.domain.query import EVERYTHING
 
 __all__ = ["ActivityItem", "ActivityList", "blueprint"]
 
@@ -58,12 +59,11 @@ class ActivityList(MethodView):
         be sent as `{"query": {...}}` in the body.
         """
         asked = asked_for()
-        question = (NAME, request.query_string, request.get_data())
-        if sum(map(len, question)) > MEMOISED_BYTES:
-            return json_response(_page(asked).body)
-        make = partial(_page, asked)
-        answer = activities().answer(principal(), question, make, tenant_id=asked.tenant_id)
-        return json_response(answer)
+        request_key = (request.query_string, request.get_data())
+        render = partial(_page, asked)
+        if sum(map(len, request_key)) > MEMOISED_BYTES:
+            return json_response(render().body)
+        return cached_response(NAME, request_key, render, tenant_id=asked.tenant_id)
 
     @documented(
         {201: schemas.Activity},
@@ -201,7 +201,7 @@ class ActivityItem(MethodView):
         return preflight()
 
 
-def _page(asked: Asked) -> Answer:
+def _page(asked: Asked) -> CachedResponse:
     expansion: Expansion = "compact" if asked.fast_join or asked.names_expansion else "none"
     expand = no_references if expansion == "none" else references
     page = activities().page(principal(), asked.query, tenant_id=asked.tenant_id, expand=expand)
@@ -211,7 +211,7 @@ def _page(asked: Asked) -> Answer:
     ]
     _, _, limit, offset = asked.query
     body = {"total": page.total, "limit": limit, "skip": offset, "data": records}
-    return Answer(orjson.dumps(body), page.stamp)
+    return CachedResponse(orjson.dumps(body), page.versions)
 
 
 def _record(found: Found, asked: Asked) -> Response:

@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, fields
 
 from adapters.achieveapex.fields import EXPANSIONS, FIELDS, MAX_TYPE_LENGTH, READ_ONLY, Kind
-from core.model import MAX_LINKED_IDS
+from core.domain.model import MAX_LINKED_IDS
 
 
 def _id(description: str, *, nullable: bool = False) -> fields.Integer:

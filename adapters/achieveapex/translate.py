@@ -15,16 +15,17 @@ from adapters.achieveapex.fields import (
     Field,
     shortest,
 )
-from core.errors import InvalidActivity
-from core.model import Activity, Entity, Reference, Related, Tenant
-from core.times import (
+from core.domain.entity import Entity, Reference, Related
+from core.domain.errors import InvalidActivity
+from core.domain.model import Activity, Tenant
+from core.domain.schedule import (
     ENDS,
     effective_duration,
     span_minutes,
     wall_clocks_in_order,
     with_wall_clock,
 )
-from core.values import Refused
+from core.domain.validators import Refused
 
 Expansion = Literal["none", "compact", "detailed"]
 

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from adapters.achieveapex.fields import Field, Kind, parse_date, parse_time, whole_number
-from core.errors import InvalidQuery
-from core.model import MAX_ID
-from core.values import Refused
+from core.domain.errors import InvalidQuery
+from core.domain.model import MAX_ID
+from core.domain.validators import Refused
 
 BEYOND = MAX_ID + 1  # Larger than any stored number, and small enough for the database.
 INTEGER = re.compile(r"[+-]?\d{1,40}(?:\.0{1,40})?", re.ASCII)

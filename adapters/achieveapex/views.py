@@ -12,9 +12,9 @@ from adapters.achieveapex.fields import UNKNOWN_KEY, parse_id, whole_number
 from adapters.achieveapex.query import Asked, to_query
 from adapters.achieveapex.schemas import ErrorBody
 from adapters.http import empty_response, json_body, wire_settings
-from core.errors import ActivityNotFound, CoreError, InvalidActivity
-from core.model import MAX_ID, MAX_LINKED_IDS
-from core.values import Refused
+from core.domain.errors import ActivityNotFound, CoreError, InvalidActivity
+from core.domain.model import MAX_ID, MAX_LINKED_IDS
+from core.domain.validators import Refused
 
 NAME = "achieveapex"
 View = TypeVar("View", bound=Callable[..., Response])

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from core.model import Entity
+from core.domain.entity import Entity
 
 
 def user_info(user: Entity) -> orjson.Fragment:

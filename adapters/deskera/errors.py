@@ -14,7 +14,7 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from adapters.http import json_response
-from core.errors import (
+from core.domain.errors import (
     ActivityNotFound,
     Conflict,
     CoreError,

@@ -16,9 +16,9 @@ from adapters.deskera.readers import (
     read_notes,
 )
 from adapters.deskera.stamps import read_duration, read_stamp
-from core.model import VISIBILITIES, Activity
-from core.times import span_minutes
-from core.values import Check, flag, one_of, text, whole_number, zone_or_tenants
+from core.domain.model import VISIBILITIES, Activity
+from core.domain.schedule import span_minutes
+from core.domain.validators import Check, flag, one_of, text, whole_number, zone_or_tenants
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from adapters.deskera.terms import NOT_NULL, Term, scan, unreadable
-from core.conditions import (
+from core.domain.model import MAX_ID
+from core.domain.query import (
     EVERYTHING,
     AllOf,
     AnyOf,
@@ -23,8 +24,7 @@ from core.conditions import (
     Not,
     OneOf,
 )
-from core.model import MAX_ID
-from core.values import DAY, Refused
+from core.domain.validators import DAY, Refused
 
 WHOLE_NUMBER = re.compile(r"\d{1,16}", re.ASCII)
 EPOCH_SECONDS = re.compile(r"-?\d{1,12}", re.ASCII)

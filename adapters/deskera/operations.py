@@ -12,7 +12,7 @@ from adapters.deskera import schemas
 from adapters.deskera.filters import KEYS
 from adapters.deskera.query import DEFAULT_PAGE_SIZE, DEFAULT_SORT, MAX_PAGE_SIZE, SORT_FIELDS
 from adapters.deskera.terms import MAX_BYTES
-from core.model import MAX_ID, MAX_LINKED_IDS
+from core.domain.model import MAX_ID, MAX_LINKED_IDS
 
 Operation = dict[str, Any]
 JSON = "application/json"

@@ -5,8 +5,8 @@ from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from adapters.deskera.filters import parse
-from core.conditions import ActivityQuery, SortKey
-from core.errors import InvalidQuery
+from core.domain.errors import InvalidQuery
+from core.domain.query import ActivityQuery, SortKey
 
 DEFAULT_PAGE_SIZE = 10
 MAX_PAGE_SIZE = 500

@@ -6,8 +6,8 @@ They check as strictly as a Go service does: true is no number, "5" and 1.0 are 
 import binascii
 from typing import Any
 
-from core.model import MAX_LINKED_IDS
-from core.values import Refused, flag, one_of, text, whole_number
+from core.domain.model import MAX_LINKED_IDS
+from core.domain.validators import Refused, flag, one_of, text, whole_number
 
 ACTIVITY_TYPES = ("call", "meeting", "task", "deadline", "email", "lunch")
 

@@ -19,6 +19,7 @@ from adapters.deskera.translate import apply, references, show, wire_keys
 from adapters.http import (
     MEMOISED_BYTES,
     activities,
+    cached_response,
     empty_response,
     idempotency_key,
     if_match_versions,
@@ -26,11 +27,11 @@ from adapters.http import (
     json_response,
     principal,
 )
-from core.answers import Answer
-from core.conditions import ActivityQuery
-from core.errors import CoreError, InvalidActivity
-from core.model import MAX_ID, Activity, Page, Principal, Tenant
-from core.values import Refused
+from adapters.response_cache import CachedResponse
+from core.domain.errors import CoreError, InvalidActivity
+from core.domain.model import MAX_ID, Activity, Page, Principal, Tenant
+from core.domain.query import ActivityQuery
+from core.domain.validators import Refused
 
 NAME = "deskera"
 BULK_KEYS = ("visibility_type", "is_status")
@@ -64,11 +65,11 @@ class ActivityList(MethodView):
     @blueprint.doc(**operations.LIST)
     def get(self) -> Response:
         """Return one page of the activities that match a query."""
-        caller, asked = principal(), request.query_string
-        if len(asked) > MEMOISED_BYTES:
-            return json_response(_page_answer(caller, asked).body)
-        body = activities().answer(caller, (NAME, asked), partial(_page_answer, caller, asked))
-        return json_response(body)
+        query_string = request.query_string
+        render = partial(_page, principal(), query_string)
+        if len(query_string) > MEMOISED_BYTES:
+            return json_response(render().body)
+        return cached_response(NAME, query_string, render)
 
     @blueprint.response(201, schemas.ActivityId)
     @blueprint.doc(**operations.CREATE)
@@ -144,10 +145,10 @@ class BulkDelete(MethodView):
         return empty_response(204)
 
 
-def _page_answer(caller: Principal, asked: bytes) -> Answer:
-    query = to_query(asked)
+def _page(caller: Principal, query_string: bytes) -> CachedResponse:
+    query = to_query(query_string)
     page = activities().page(caller, query, expand=references)
-    return Answer(orjson.dumps(_envelope(page, query)), page.stamp)
+    return CachedResponse(orjson.dumps(_envelope(page, query)), page.versions)
 
 
 def _envelope(page: Page, query: ActivityQuery) -> dict[str, Any]:

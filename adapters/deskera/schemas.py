@@ -13,8 +13,8 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from adapters.deskera.readers import ACTIVITY_TYPES, read_bulk_ids
 from adapters.deskera.stamps import read_duration
 from adapters.deskera.strict import Strict, boolean, id_list, integer, stamp, string, visibility
-from core.errors import InvalidActivity
-from core.model import MAX_ID
+from core.domain.errors import InvalidActivity
+from core.domain.model import MAX_ID
 
 DURATION = "Whole minutes, as hours and minutes; empty where unknown."
 SHOWN_STAMP = "RFC 3339 in the tenant's Deskera zone."

@@ -11,9 +11,9 @@ from functools import lru_cache
 
 from orjson import OPT_UTC_Z, dumps
 
-from core.model import MAX_ID
-from core.times import is_storable, zone_of
-from core.values import Refused
+from core.domain.model import MAX_ID
+from core.domain.schedule import is_storable, zone_of
+from core.domain.validators import Refused
 
 STAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt]"

@@ -6,8 +6,8 @@ from marshmallow import ValidationError, fields
 
 from adapters.deskera.readers import read_ids
 from adapters.deskera.stamps import read_stamp
-from core.model import MAX_ID, MAX_LINKED_IDS, VISIBILITIES
-from core.values import Check, Refused, flag, one_of, text, whole_number
+from core.domain.model import MAX_ID, MAX_LINKED_IDS, VISIBILITIES
+from core.domain.validators import Check, Refused, flag, one_of, text, whole_number
 
 
 class Strict(fields.Field[Any]):

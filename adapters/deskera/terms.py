@@ -12,7 +12,7 @@ own name, which the example repeats. Blanks around a key or a bare value do not 
 import re
 from typing import NamedTuple
 
-from core.errors import InvalidQuery
+from core.domain.errors import InvalidQuery
 
 MAX_BYTES = 8192
 MAX_CONDITIONS = 100

@@ -14,10 +14,11 @@ from adapters.deskera.details import (
 )
 from adapters.deskera.fields import WRITABLE, shown_minutes
 from adapters.deskera.stamps import duration_text, later, stamp_writer
-from core.errors import InvalidActivity
-from core.model import Activity, Entity, Reference, Related, Tenant
-from core.times import ENDS, instants_in_order, span_minutes, with_instant, with_zone
-from core.values import Refused
+from core.domain.entity import Entity, Reference, Related
+from core.domain.errors import InvalidActivity
+from core.domain.model import Activity, Tenant
+from core.domain.schedule import ENDS, instants_in_order, span_minutes, with_instant, with_zone
+from core.domain.validators import Refused
 
 TIMED = frozenset({"duration", "user_timezone", "start", "end"})
 """Keys that are more than one field of the activity, and depend on one another."""

@@ -16,7 +16,7 @@ from deploy.bench.asks import Asks, deskera_pages
 from deploy.bench.dataset import Size
 from deploy.bench.load import Sample
 from deploy.bench.servers import Server, ServerError
-from gateway.engines import Engine, start_postgres, start_redis
+from gateway.embedded.engines import Engine, start_postgres, start_redis
 
 POSTGRES_SETTINGS = ("shared_buffers=512MB", "max_wal_size=4GB", "max_connections=200")
 LOADING_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -54,7 +54,7 @@ def _application(kind: str) -> Wsgi:
     if kind == "usual":
         application = import_module("deploy.bench.usual.app").create_app()
     else:
-        application = import_module("gateway.wsgi").application
+        application = import_module("gateway.server.wsgi").application
     return application
 
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import psycopg
 
-from core import schema
-from core.database import Database
-from core.model import Tenant
-from core.tenants import Tenants
+from core.domain.model import Tenant
+from core.storage import migrate
+from core.storage.database import Database
+from core.storage.tenant_store import Tenants
 
 HERE = Path(__file__).parent
 BASE = 10_000_000
@@ -53,7 +53,7 @@ def reader_of(tenant_id: int) -> int:
 def fill(url: str, size: Size) -> None:
     """Migrate an empty database and fill it as the service keeps its records."""
     database = Database(url)
-    schema.upgrade(database)
+    migrate.upgrade(database)
     tenants = Tenants(database)
     for tenant_id in size.tenant_ids:
         zone = ZONES[tenant_id % len(ZONES)]

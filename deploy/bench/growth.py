@@ -10,7 +10,7 @@ from statistics import median
 
 import psycopg
 
-from core.model import Activity
+from core.domain.model import Activity
 from deploy.bench import asks, load
 from deploy.bench.bench import Bench
 from deploy.bench.servers import HOST, Server

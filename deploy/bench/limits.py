@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from core.conditions import EVERYTHING, ActivityQuery, SortKey
-from core.database import Database
-from core.repository import ActivityRepository, Viewer
+from core.domain.model import Viewer
+from core.domain.query import EVERYTHING, ActivityQuery, SortKey
+from core.storage.activity_reader import ActivityRepository
+from core.storage.database import Database
 from deploy.bench.bench import Bench
 from deploy.bench.dataset import BASE, reader_of
-from gateway.processes import installed
+from gateway.embedded.processes import installed
 
 NEWEST_FIRST = (SortKey("updated_at", descending=True), SortKey("id", descending=True))
 CLIENTS = 2

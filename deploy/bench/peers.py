@@ -14,7 +14,7 @@ from deploy.bench.servers import Server, ServerError
 
 HERE = Path(__file__).parent
 WORKERS = 2
-WORKER_CLASS = "gateway.worker.Worker"
+WORKER_CLASS = "gateway.server.worker.Worker"
 ANSWER_CACHE_BYTES = 32 * 2**20
 BUILDS: Mapping[str, Mapping[str, str]] = {
     "uncached": {"GATEWAY_ANSWER_CACHE_BYTES": "0"},

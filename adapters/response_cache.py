@@ -1,0 +1,117 @@
+"""Rendered responses, cached while they are right and where caching pays.
+
+A response is stored under the tenant's two versions, both of which PostgreSQL moves in the writing
+transaction itself. Before a cached response is used, the versions are read again: there is no
+moment at which a worker sends a response older than an acknowledged write, and nothing to repair
+when a process or a cache dies. A response is stored only after it was requested twice between two
+writes; a tenant whose stored responses are seldom hit is mostly bypassed, so that versions are not
+read in vain.
+"""
+
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import NamedTuple
+
+from cachetools import LRUCache
+
+from core.domain.model import Versions
+
+MAX_CACHE_KEYS = 20_000
+HIT_WINDOW = 64
+"""Stored responses of one tenant after which its past counts half."""
+MIN_HIT_RATE = 0.5
+"""Hits for each stored response, on average, below which a tenant is bypassed."""
+SAMPLE_EVERY = 16
+"""Of the responses of a bypassed tenant one in so many is stored, to see if that changed."""
+
+
+class CachedResponse(NamedTuple):
+    """A body, and the versions of activities and directory that it shows."""
+
+    body: bytes
+    versions: Versions
+
+
+class HitRate:
+    """How often the stored responses of one tenant were used."""
+
+    def __init__(self) -> None:
+        """Begin without a past."""
+        self.stored = 0.0
+        self.hits = 0.0
+        self.bypassed = 0
+
+    def admit(self) -> bool:
+        """Return whether to store a response now, and count it."""
+        if self.stored >= HIT_WINDOW:
+            self.stored, self.hits = self.stored / 2, self.hits / 2
+        if self.stored >= SAMPLE_EVERY and self.hits < MIN_HIT_RATE * self.stored:
+            self.bypassed += 1
+            if self.bypassed % SAMPLE_EVERY:
+                return False
+        self.stored += 1
+        return True
+
+
+class ResponseCache:
+    """Responses of this process, at most `max_bytes` of bodies in all; 0 stores none."""
+
+    def __init__(self, *, max_bytes: int) -> None:
+        """Prepare an empty cache."""
+        self._max_bytes = max_bytes
+        self._lock = Lock()
+        self._responses: LRUCache[Hashable, CachedResponse] = LRUCache(
+            max(1, max_bytes), getsizeof=lambda response: len(response.body)
+        )
+        self._last_versions: LRUCache[Hashable, Versions] = LRUCache(MAX_CACHE_KEYS)
+        self._hit_rates: LRUCache[int, HitRate] = LRUCache(MAX_CACHE_KEYS)
+
+    @property
+    def size(self) -> int:
+        """The bytes of all stored bodies."""
+        return int(self._responses.currsize)
+
+    def respond(
+        self,
+        tenant_id: int,
+        cache_key: Hashable,
+        *,
+        read_versions: Callable[[], Versions],
+        render: Callable[[], CachedResponse],
+    ) -> bytes:
+        """Return the stored body under a key if it is right now, else render it.
+
+        `cache_key` must name everything that the body depends on beside the tenant's data: the
+        dialect, the user, and what was requested.
+        """
+        if not self._max_bytes:
+            return render().body
+        key = (tenant_id, cache_key)
+        with self._lock:  # Looking up moves an entry to the front.
+            stored = self._responses.get(key)
+        if stored is not None:
+            if stored.versions == read_versions():
+                with self._lock:
+                    self._hit_rate(tenant_id).hits += 1
+                return stored.body
+            with self._lock:
+                self._responses.pop(key, None)
+        rendered = render()
+        self._consider(tenant_id, key, rendered)
+        return rendered.body
+
+    def _consider(self, tenant_id: int, key: Hashable, rendered: CachedResponse) -> None:
+        """Store a response that was the same when it was last requested."""
+        with self._lock:
+            is_repeated = self._last_versions.get(key) == rendered.versions
+            self._last_versions[key] = rendered.versions
+            fits = len(rendered.body) <= self._max_bytes
+            if is_repeated and fits and self._hit_rate(tenant_id).admit():
+                self._responses[key] = rendered
+
+    def _hit_rate(self, tenant_id: int) -> HitRate:
+        """Return a tenant's hit rate; the lock is held, as looking up moves an entry."""
+        rate = self._hit_rates.get(tenant_id)
+        if rate is None:
+            rate = self._hit_rates[tenant_id] = HitRate()
+        return rate

@@ -1,0 +1,1 @@
+"""What processes remember of the database, and how they know that it still holds."""

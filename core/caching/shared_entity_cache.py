@@ -1,0 +1,77 @@
+"""Entities in the cache that all workers share, each with the version it was loaded at.
+
+Keys carry the database's identity and the tenant, in braces, so that all keys of a tenant share a
+slot of a Redis Cluster and one call reads them. Whatever else is found under a key is no entry.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import orjson
+
+from core.caching.redis_cache import Cache
+from core.caching.tenant_snapshot import links_of
+from core.domain.entity import Entity, EntityRef
+
+
+class Loaded(NamedTuple):
+    """An entity, and the directory version at which the database held it."""
+
+    entity: Entity
+    loaded_at: int
+
+
+class SharedEntities:
+    """Reads and writes entities of one database in a shared cache."""
+
+    def __init__(self, cache: Cache, identity: Callable[[], str]) -> None:
+        """Use a cache; `identity` gives the name of the database, asked for once."""
+        self._cache = cache
+        self._ask_identity = identity
+
+    @cached_property
+    def _identity(self) -> str:
+        return self._ask_identity()
+
+    def read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, Loaded]:
+        """Return what the cache holds of these entities, in one call."""
+        wanted = list(refs)
+        keys = [self._key(tenant_id, ref) for ref in wanted]
+        entries = zip(wanted, keys, self._cache.get_many(keys), strict=True)
+        found = {ref: _decoded(ref, key, raw) for ref, key, raw in entries if raw}
+        return {ref: loaded for ref, loaded in found.items() if loaded is not None}
+
+    def write(self, tenant_id: int, loaded_at: int, entities: Iterable[Entity]) -> None:
+        """Leave entities that were loaded at this version for other workers."""
+        entries = {}
+        for entity in entities:
+            key = self._key(tenant_id, EntityRef(entity.kind, entity.id))
+            entries[key] = _encoded(key, entity, loaded_at)
+        self._cache.set_many(entries)
+
+    def _key(self, tenant_id: int, ref: EntityRef) -> str:
+        return f"crm:{{{self._identity}:{tenant_id}}}:{ref.kind}:{ref.id}"
+
+
+def _encoded(key: str, entity: Entity, loaded_at: int) -> bytes:
+    links = {name: link.fields for name, link in entity.links.items()}
+    return orjson.dumps({"key": key, "at": loaded_at, "fields": entity.fields, "links": links})
+
+
+def _decoded(ref: EntityRef, key: str, raw: bytes) -> Loaded | None:
+    """Return an entry, or None if it is not one that `_encoded` made under this key."""
+    try:
+        entry = orjson.loads(raw)
+        fields, links, loaded_at = entry["fields"], entry["links"], entry["at"]
+        is_ours = entry["key"] == key and isinstance(loaded_at, int) and isinstance(fields, dict)
+        named = links_of(fields) if ref.kind == "deal" else {}
+        linked = {name: Entity(*named[name], _text(link)) for name, link in links.items()}
+        entity = Entity(*ref, _text(fields), linked, tuple(named.values()))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return Loaded(entity, loaded_at) if is_ours else None
+
+
+def _text(fields: Any) -> str:
+    return orjson.dumps(fields).decode()

@@ -1,0 +1,1 @@
+"""Values and rules of activities; no SQL, no HTTP, no vendor words."""

@@ -1,0 +1,227 @@
+"""Rows to `Activity`: with `writes`, the only queries on activities.
+
+Reads are prepared text on the driver, made once for each shape of query. Every statement carries
+the tenant.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from core.domain.model import Activity, Versions, Viewer
+from core.domain.query import EVERYTHING, ActivityQuery, Condition
+from core.storage.database import Database
+from core.storage.sql_filters import DIALECT, SEEN, sql_parts
+
+DEEP_OFFSET = 1000
+"""From here on a page is fetched by ids first and counted from the nearer end."""
+
+LIST_POSITIONS = [
+    Activity._fields.index(name) for name in ("assignee_ids", "contact_ids", "company_ids")
+]
+_NAMES = ", ".join(f"activities.{name}" for name in Activity._fields)
+_SEEN = str(SEEN.compile(dialect=DIALECT))
+_TENANT = "%(tenant_id)s::BIGINT"
+
+# The private records that concern a viewer, whatever the number of the others.
+_CONCERNING = f"""(
+    SELECT count(*) FROM activities
+    WHERE tenant_id = {_TENANT} AND deleted_at IS NULL AND visibility = 'private' AND (
+        owner_id = %(user_id)s::BIGINT OR created_by = %(user_id)s::BIGINT
+        OR assignee_ids @> ARRAY[%(user_id)s::BIGINT]))"""
+_COUNTERS = f"""
+    SELECT sum(version)::BIGINT AS version, sum(shared)::BIGINT AS shared,
+        sum(private)::BIGINT AS private
+    FROM activity_counters WHERE tenant_id = {_TENANT}"""
+_HEADER = 6  # Columns before the activity's own in a row of a page.
+_ONE = f"""
+    SELECT tenants.directory_version, {_NAMES}
+    FROM activities JOIN tenants ON tenants.tenant_id = activities.tenant_id
+    WHERE activities.tenant_id = {_TENANT} AND activities.id = %(activity_id)s::BIGINT
+        AND {_SEEN}"""
+
+
+class Rows(NamedTuple):
+    """One page of rows, and the state of the tenant in the same snapshot.
+
+    `total` and `visible_total` are None where they would have had to be counted and were not;
+    `shared` is the number of live records that are not private.
+    `version` grows with every committed write to the tenant's activities, `directory_version`
+    with every change of its directory.
+    """
+
+    activities: list[Activity]
+    total: int | None
+    visible_total: int | None
+    shared: int
+    version: int
+    directory_version: int
+
+
+def to_activity(row: Sequence[Any]) -> Activity:
+    """Return a row, in the order of `Activity`'s fields, as an activity."""
+    values = list(row)
+    for index in LIST_POSITIONS:
+        values[index] = tuple(values[index])
+    return Activity._make(values)
+
+
+def _bound(tenant_id: int, viewer: Viewer) -> dict[str, Any]:
+    return {
+        "tenant_id": tenant_id,
+        "user_id": viewer.user_id,
+        "sees_all": viewer.sees_all,
+    }
+
+
+class ActivityRepository:
+    """Reads of activities, each one statement; nothing here begins a transaction to write."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def one(self, tenant_id: int, activity_id: int, viewer: Viewer) -> tuple[int, Activity] | None:
+        """Return the directory version and one activity that the viewer may see, or None."""
+        parameters = {**_bound(tenant_id, viewer), "activity_id": activity_id}
+        found = self._database.read(_ONE, parameters)
+        return (found[0][0], to_activity(found[0][1:])) if found else None
+
+    def matching(
+        self, tenant_ids: Sequence[int], activity_id: int, viewer: Viewer, where: Condition
+    ) -> list[tuple[int, Activity]]:
+        """Return the same for one id in several tenants, filtered by a condition."""
+        parts = sql_parts(where, ())
+        sql = f"{_ONE} AND ({parts.where})"
+        found: list[tuple[int, Activity]] = []
+        for tenant_id in tenant_ids:
+            bound = {**_bound(tenant_id, viewer), "activity_id": activity_id, **parts.parameters}
+            found += [
+                (row[0], to_activity(row[1:]))
+                for row in self._database.read(sql, bound, steady=False)
+            ]
+        return found
+
+    def page(
+        self,
+        tenant_id: int,
+        viewer: Viewer,
+        query: ActivityQuery,
+        *,
+        count: bool,
+        is_rare: bool = False,
+    ) -> Rows:
+        """Return one page and the totals, all of one snapshot.
+
+        `count` asks for what no counter holds: the matches of a filter, and the private records
+        that concern the viewer. Deep pages count anyway, and take a second statement.
+        `is_rare` says that few records match: they are found by the filter and then sorted.
+        Raises: Unavailable.
+        """
+        if query.offset >= DEEP_OFFSET:
+            return self._deep_page(tenant_id, viewer, query)
+        parts = sql_parts(query.where, query.order)
+        parameters = {
+            **_bound(tenant_id, viewer),
+            **parts.parameters,
+            "limit": query.limit,
+            "offset": query.offset,
+        }
+        unfiltered = query.where == EVERYTHING
+        sql = _page_sql(
+            parts.where, parts.order, filtered=not unfiltered, count=count, is_rare=is_rare
+        )
+        return _to_rows(self._database.read(sql, parameters, steady=unfiltered), viewer, query)
+
+    def count_visible_private(self, tenant_id: int, viewer: Viewer) -> tuple[int, int]:
+        """Return the activities' version, and how many private ones the viewer may see."""
+        found = self._database.read(_PRIVATE, _bound(tenant_id, viewer))
+        return (found[0][0] or 0, found[0][1]) if found else (0, 0)
+
+    def _deep_page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery) -> Rows:
+        """Count first, then walk the index from whichever end is nearer, fetching ids only."""
+        parts = sql_parts(query.where, query.order)
+        parameters = {**_bound(tenant_id, viewer), **parts.parameters}
+        with self._database.transaction(isolation_level="REPEATABLE READ") as connection:
+            counted = connection.exec_driver_sql(
+                _page_sql(parts.where, parts.order, filtered=query.where != EVERYTHING, count=True),
+                {**parameters, "limit": 0, "offset": 0},
+            ).all()
+            head = _to_rows(counted, viewer, query)
+            total = head.total or 0
+            size = max(0, min(query.limit, total - query.offset))
+            if size == 0:
+                return head
+            from_end = total - query.offset - size
+            backwards = from_end < query.offset
+            walk = parts.reverse_order if backwards else parts.order
+            found = connection.exec_driver_sql(
+                _deep_sql(parts.where, walk, parts.order),
+                {**parameters, "limit": size, "offset": from_end if backwards else query.offset},
+            )
+            return head._replace(activities=[to_activity(row) for row in found])
+
+    def versions(self, tenant_id: int) -> Versions:
+        """Return the versions of a tenant's activities and of its directory; 0 of no tenant."""
+        found = self._database.read(_VERSIONS, {"tenant_id": tenant_id})
+        return Versions(found[0][0] or 0, found[0][1]) if found else Versions(0, 0)
+
+
+_VERSIONS = f"""
+    SELECT (SELECT sum(version)::BIGINT FROM activity_counters WHERE tenant_id = {_TENANT}),
+        directory_version
+    FROM tenants WHERE tenant_id = {_TENANT}"""
+
+
+_PRIVATE = f"""
+    SELECT sum(version)::BIGINT, {_CONCERNING}
+    FROM activity_counters WHERE tenant_id = {_TENANT}"""
+
+
+@lru_cache(maxsize=1024)
+def _page_sql(where: str, order: str, *, filtered: bool, count: bool, is_rare: bool = False) -> str:
+    """Return the statement of a page; it gives one row even when the page is empty.
+
+    The single row of counters drives a nested loop, which keeps the order of the page. OFFSET 0
+    keeps the planner from walking an index of the order until it has met rare matches.
+    """
+    matching = f"activities.tenant_id = {_TENANT} AND {_SEEN} AND ({where})"
+    total = f"(SELECT count(*) FROM activities WHERE {matching})"
+    source = f"activities WHERE {matching}"
+    if is_rare:
+        source = f"(SELECT {_NAMES} FROM {source} OFFSET 0) AS activities"
+    concerning = f"CASE WHEN private > 0 THEN {_CONCERNING} ELSE 0 END"
+    return f"""
+    SELECT {total if count and filtered else "NULL::BIGINT"},
+        {concerning if count else "NULL::BIGINT"},
+        counters.shared, counters.private, counters.version, tenants.directory_version, page.*
+    FROM tenants CROSS JOIN ({_COUNTERS}) AS counters
+    LEFT JOIN LATERAL (
+        SELECT {_NAMES} FROM {source}
+        ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s
+    ) AS page ON true
+    WHERE tenants.tenant_id = {_TENANT}"""
+
+
+@lru_cache(maxsize=1024)
+def _deep_sql(where: str, walk: str, order: str) -> str:
+    """Return the statement that finds the ids of a deep page in an index, then their rows."""
+    return f"""
+    SELECT {_NAMES} FROM activities JOIN (
+        SELECT activities.id FROM activities
+        WHERE activities.tenant_id = {_TENANT} AND {_SEEN} AND ({where})
+        ORDER BY {walk} LIMIT %(limit)s OFFSET %(offset)s
+    ) AS near ON near.id = activities.id
+    WHERE activities.tenant_id = {_TENANT} ORDER BY {order}"""
+
+
+def _to_rows(found: Sequence[Sequence[Any]], viewer: Viewer, query: ActivityQuery) -> Rows:
+    if not found:  # No such tenant.
+        return Rows([], 0, 0, 0, 0, 0)
+    total, concerning, shared, private, version, directory_version = found[0][:_HEADER]
+    if viewer.sees_all or not private:
+        concerning = private
+    visible = None if concerning is None else shared + concerning
+    if query.where == EVERYTHING:
+        total = visible
+    listed = [to_activity(row[_HEADER:]) for row in found if row[_HEADER] is not None]
+    return Rows(listed, total, visible, shared, version, directory_version)

@@ -1,0 +1,170 @@
+"""What a writing transaction does with the rows of activities: lock, number, store, count.
+
+Every statement carries the tenant. Storing moves the tenant's counters as the last thing, so that
+its version and its totals change in the same instant as the rows, and nobody waits long for them.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, any_, bindparam, literal, select, update
+
+from core.domain.model import Activity, Tenant, Viewer
+from core.domain.query import EVERYTHING, Condition
+from core.storage.activity_reader import LIST_POSITIONS, to_activity
+from core.storage.sql_filters import SEEN, fold, predicate
+from core.storage.tables import (
+    ACTIVITY_COLUMNS,
+    COUNTER_SLOTS,
+    Ids,
+    activities,
+    activity_counters,
+    activity_numbers,
+    tenants,
+)
+
+columns = activities.c
+Change = tuple[Activity | None, Activity]
+"""A record before and after a write; None before it was there."""
+
+
+class Locked(NamedTuple):
+    """A record that this transaction holds, and the tenant it belongs to."""
+
+    activity: Activity
+    tenant: Tenant
+
+
+_lockable = select(
+    *ACTIVITY_COLUMNS, tenants.c.name, tenants.c.timezone, tenants.c.deskera_timezone
+).join_from(activities, tenants, tenants.c.tenant_id == columns.tenant_id)
+_lock = (
+    _lockable.where(
+        columns.tenant_id == any_(bindparam("tenant_ids", type_=Ids)),
+        columns.id == any_(bindparam("activity_ids", type_=Ids)),
+        SEEN,
+    )
+    .order_by(columns.tenant_id, columns.id)
+    .with_for_update(of=activities)
+)
+
+
+def lock(
+    connection: Connection,
+    tenant_ids: Sequence[int],
+    activity_ids: Sequence[int],
+    *,
+    viewer: Viewer,
+    where: Condition = EVERYTHING,
+) -> list[Locked]:
+    """Lock and return the records that the viewer may see, in the order of their ids."""
+    statement = _lock if where == EVERYTHING else _lock.where(predicate(where))
+    found = connection.execute(
+        statement,
+        {
+            "tenant_ids": list(tenant_ids),
+            "activity_ids": list(activity_ids),
+            "user_id": viewer.user_id,
+            "sees_all": viewer.sees_all,
+        },
+    )
+    return [_to_locked(row) for row in found]
+
+
+def _to_locked(row: Sequence[Any]) -> Locked:
+    size = len(ACTIVITY_COLUMNS)
+    activity = to_activity(row[:size])
+    return Locked(activity, Tenant(activity.tenant_id, *row[size:]))
+
+
+def number(connection: Connection, tenant_id: int) -> int:
+    """Return the tenant's next activity id; others wait for it until this transaction ends."""
+    statement = (
+        update(activity_numbers)
+        .where(activity_numbers.c.tenant_id == tenant_id)
+        .values(last_id=activity_numbers.c.last_id + 1)
+        .returning(activity_numbers.c.last_id)
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def stored(activity: Activity) -> dict[str, Any]:
+    """Return the columns of an activity as they are stored."""
+    values = activity._asdict()
+    for index in LIST_POSITIONS:
+        name = Activity._fields[index]
+        values[name] = list(values[name])
+    values["subject_folded"] = fold(activity.subject)
+    return values
+
+
+def store(connection: Connection, changes: Sequence[Change]) -> None:
+    """Store new and changed records that this transaction holds, and count them.
+
+    Records that change alike are stored by one statement. Nothing may follow in the transaction
+    but its end: the tenant's counters stay locked until then.
+    """
+    alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for before, after in changes:
+        if before is None:
+            connection.execute(activities.insert(), stored(after))
+        else:
+            alike[after.tenant_id, *_differences(before, after)].append(after.id)
+    for (tenant_id, *differences), activity_ids in alike.items():
+        connection.execute(
+            update(activities)
+            .where(
+                columns.tenant_id == tenant_id,
+                columns.id == any_(literal(activity_ids, Ids)),
+            )
+            .values(dict(differences))
+        )
+    for tenant_id in sorted({after.tenant_id for _, after in changes}):
+        _count(connection, tenant_id, [pair for pair in changes if pair[1].tenant_id == tenant_id])
+
+
+def _differences(before: Activity, after: Activity) -> list[tuple[str, Any]]:
+    """Return the columns that a write touches and their new values, hashable."""
+    new, old = stored(after), stored(before)
+    return [
+        (name, tuple(value) if isinstance(value, list) else value)
+        for name, value in new.items()
+        if value != old[name]
+    ]
+
+
+def _count(connection: Connection, tenant_id: int, changes: Sequence[Change]) -> None:
+    shared = sum(_shares(after) - _shares(before) for before, after in changes)
+    private = sum(_is_private(after) - _is_private(before) for before, after in changes)
+    move_counters(connection, tenant_id, shared=shared, private=private)
+
+
+def _shares(activity: Activity | None) -> bool:
+    return _is_live(activity) and not _is_private(activity)
+
+
+def _is_private(activity: Activity | None) -> bool:
+    return _is_live(activity) and activity is not None and activity.visibility == "private"
+
+
+def _is_live(activity: Activity | None) -> bool:
+    return activity is not None and activity.deleted_at is None
+
+
+def move_counters(connection: Connection, tenant_id: int, *, shared: int, private: int) -> None:
+    """Move the tenant's version by one, and its numbers of live records by these differences."""
+    counters = activity_counters.c
+    connection.execute(
+        update(activity_counters)
+        .where(
+            counters.tenant_id == tenant_id,
+            counters.slot == random.randrange(COUNTER_SLOTS),  # Any slot will do: they are summed.
+        )
+        .values(
+            version=counters.version + 1,
+            shared=counters.shared + shared,
+            private=counters.private + private,
+        )
+    )

@@ -1,0 +1,179 @@
+"""Opaque keys: what they look like, and the table that knows their hashes.
+
+A key is `crm<tenant>x<10 characters>`, its public id, followed directly by 43 characters of
+secret. The tenant stands in the key so that every look-up can lead with it; only a SHA-256 of the
+whole key is stored, which is enough for a secret of 256 bits.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from core.domain.errors import EntityNotFound, InvalidEntity
+from core.domain.model import MAX_ID
+from core.storage.database import Database
+from core.storage.tables import credentials
+from core.storage.tenant_store import find_tenant
+
+Clock = Callable[[], datetime]
+
+SCOPES = ("read", "write", "directory", "admin")
+DEFAULT_SCOPES = ("read", "write")
+DEMO_TOKEN = "sampleaccesstoken"
+"""The token on Deskera's page: a key in the demo data, and the one key of another form."""
+DEMO_TENANT_ID = 64797
+DEMO_KEY_ID = "sampleaccess"
+
+_PUBLIC_LENGTH = 10
+_PUBLIC_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_SECRET_BYTES = 32  # 43 characters in the URL-safe alphabet.
+_KEY_ID = re.compile(r"crm([1-9][0-9]{0,15})x[a-z2-7]{10}", re.ASCII)
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_columns = credentials.c
+_FIND = f"""
+    SELECT {", ".join(column.name for column in _columns)} FROM credentials
+    WHERE tenant_id = %(tenant_id)s::BIGINT AND id = %(key_id)s::TEXT"""
+
+
+class Credential(NamedTuple):
+    """A stored key: whom it stands for, what it may do and until when (aware instants)."""
+
+    tenant_id: int
+    id: str
+    digest: bytes
+    user_id: int
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    def opens_with(self, token: str) -> bool:
+        """Return whether the token is this key, in constant time."""
+        return hmac.compare_digest(self.digest, digest_of(token))
+
+    def is_active(self, now: datetime) -> bool:
+        """Return whether the key is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+def digest_of(token: str) -> bytes:
+    """Return the hash under which a key is stored."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def parse_key(token: str) -> tuple[int, str] | None:
+    """Return the tenant and the id that a whole key names, or None if it cannot be a key."""
+    if token == DEMO_TOKEN:
+        return DEMO_TENANT_ID, DEMO_KEY_ID
+    named = _KEY_ID.match(token)
+    if named is None or not _SECRET.fullmatch(token, named.end()):
+        return None
+    return int(named[1]), named[0]
+
+
+def parse_key_id(text: str) -> tuple[int, str] | None:
+    """Return the tenant and the id of a key's public part; a whole key is understood too."""
+    if text == DEMO_KEY_ID:
+        return DEMO_TENANT_ID, DEMO_KEY_ID
+    named = _KEY_ID.fullmatch(text)
+    return parse_key(text) if named is None else (int(named[1]), text)
+
+
+def utc_now() -> datetime:
+    """Return the present instant."""
+    return datetime.now(UTC)
+
+
+class Credentials:
+    """Issues, finds and revokes keys."""
+
+    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+        """Stamp and judge keys by `clock`."""
+        self._database = database
+        self._clock = clock
+
+    def create(
+        self,
+        *,
+        tenant_id: int,
+        user_id: int,
+        scopes: Iterable[str] = DEFAULT_SCOPES,
+        expires_at: datetime | None = None,
+    ) -> str:
+        """Store a new key and return it: the only time that it is seen whole.
+
+        Raises: InvalidEntity, naming the user, the scopes or the expiry; EntityNotFound, if there
+        is no such tenant; Unavailable.
+        """
+        public = "".join(secrets.choice(_PUBLIC_ALPHABET) for _ in range(_PUBLIC_LENGTH))
+        key_id = f"crm{tenant_id}x{public}"
+        token = key_id + secrets.token_urlsafe(_SECRET_BYTES)
+        now = self._clock()
+        chosen = checked_scopes(scopes)
+        if not 1 <= user_id <= MAX_ID:
+            raise InvalidEntity("user_id", f"must be a whole number from 1 to {MAX_ID}")
+        if expires_at is not None and expires_at <= now:
+            raise InvalidEntity("expires_at", "must be in the future")
+        credential = Credential(
+            tenant_id, key_id, digest_of(token), user_id, chosen, now, expires_at, None
+        )
+        with self._database.transaction() as connection:
+            if find_tenant(connection, tenant_id) is None:
+                raise EntityNotFound(f"there is no tenant {tenant_id}")
+            keep_credential(connection, credential)
+        return token
+
+    def find(self, tenant_id: int, key_id: str) -> Credential | None:
+        """Return a stored key, active or not, or None. Raises: Unavailable."""
+        found = self._database.read(_FIND, {"tenant_id": tenant_id, "key_id": key_id})
+        return _to_credential(found[0]) if found else None
+
+    def list(self) -> "list[Credential]":
+        """Return every stored key, by tenant and age. Raises: Unavailable."""
+        ordered = select(credentials).order_by(_columns.tenant_id, _columns.created_at, _columns.id)
+        with self._database.transaction() as connection:
+            return [_to_credential(row) for row in connection.execute(ordered)]
+
+    def revoke(self, key_id: str) -> bool:
+        """Revoke the key with this id; returns whether there was one not yet revoked."""
+        named = parse_key_id(key_id)
+        if named is None:
+            return False
+        tenant_id, public_id = named
+        statement = (
+            update(credentials)
+            .where(
+                _columns.tenant_id == tenant_id,
+                _columns.id == public_id,
+                _columns.revoked_at.is_(None),
+            )
+            .values(revoked_at=self._clock())
+        )
+        with self._database.transaction() as connection:
+            return bool(connection.execute(statement).rowcount)
+
+
+def keep_credential(connection: Connection, credential: Credential) -> None:
+    """Store a key; one that is known under this id is left as it is."""
+    values = {**credential._asdict(), "scopes": list(credential.scopes)}
+    connection.execute(insert(credentials).on_conflict_do_nothing(), values)
+
+
+def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
+    """Return different known scopes in their usual order; raises InvalidEntity."""
+    wanted = set(scopes)
+    if not wanted or not wanted.issubset(SCOPES):
+        raise InvalidEntity("scopes", f"must be some of {', '.join(SCOPES)}")
+    return tuple(scope for scope in SCOPES if scope in wanted)
+
+
+def _to_credential(row: Sequence[Any]) -> Credential:
+    credential = Credential(*row)
+    return credential._replace(digest=bytes(credential.digest), scopes=tuple(credential.scopes))

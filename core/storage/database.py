@@ -1,0 +1,133 @@
+"""The connection to PostgreSQL: transactions for writes, and statements on the driver for reads.
+
+Reads that clients do all day run as prepared statements on the driver's own connection, in
+autocommit and with binary results: that is a third of the cost of an execution by SQLAlchemy.
+Where the best plan does not depend on the values, it is made once for each connection; planning a
+page anew costs three times as much as running it. Everything else goes through SQLAlchemy Core
+inside `transaction`. Driver errors stop here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from core.domain.errors import Unavailable
+from core.storage.read_pool import Broken, Busy, Readers
+
+Observer = Callable[[str, Any], None]
+CONNECT_TIMEOUT_SECONDS = 2
+POOL_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_MS = 10_000  # No honest list takes as long; a hostile one must not hold a worker.
+GENERIC_PLANS = "-c plan_cache_mode=force_generic_plan"
+CUSTOM_PLANS = "-c plan_cache_mode=force_custom_plan"
+DRIVER = "postgresql+psycopg"
+
+
+def driver_url(url: str) -> URL:
+    """Return a plain `postgresql://` or `postgres://` URL as SQLAlchemy wants it for psycopg."""
+    return make_url(url).set(drivername=DRIVER)
+
+
+class Database:
+    """One PostgreSQL database. `observers` are called with every statement and its parameters."""
+
+    def __init__(self, url: str, *, pool_size: int = 4) -> None:
+        """Prepare pools of at most `pool_size` connections each; nothing is connected yet."""
+        self.observers: list[Observer] = []
+        self.engine = create_engine(
+            driver_url(url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
+            pool_pre_ping=True,
+            connect_args=_connect_arguments(),
+        )
+        event.listen(self.engine, "before_cursor_execute", self._observe)
+        self._reads = self._readers(CUSTOM_PLANS, size=pool_size)
+        self._steady_reads = self._readers(GENERIC_PLANS, size=pool_size)
+
+    def _readers(self, plans: str, *, size: int) -> Readers:
+        arguments, names = self.engine.dialect.create_connect_args(self.engine.url)
+        server = f"-c statement_timeout={READ_TIMEOUT_MS} {plans}"
+        options = {**names, **_connect_arguments(server), "autocommit": True}
+        return Readers(
+            partial(psycopg.connect, *arguments, **options),
+            size=2 * size,
+            kept=size,
+            patience_seconds=POOL_TIMEOUT_SECONDS,
+        )
+
+    def _observe(self, _connection: Any, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
+        for observer in self.observers:
+            observer(sql, parameters)
+
+    @contextmanager
+    def transaction(self, *, isolation_level: str | None = None) -> Iterator[Connection]:
+        """Give a connection inside one transaction: committed at the end, rolled back on errors.
+
+        Raises: Unavailable, if the database cannot be reached or gives the transaction up.
+        """
+        engine = self.engine
+        if isolation_level is not None:
+            engine = engine.execution_options(isolation_level=isolation_level)
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise Unavailable(detail=_first_line(error)) from error
+
+    def read(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any],
+        *,
+        steady: bool = True,
+    ) -> Sequence[tuple[Any, ...]]:
+        """Return the rows of one SELECT, outside any transaction.
+
+        `steady` says that one plan is best whatever the values: it is prepared and kept. A
+        connection that died since its last use is replaced once. Raises: Unavailable.
+        """
+        for observer in self.observers:
+            observer(sql, parameters)
+        readers = self._steady_reads if steady else self._reads
+        try:
+            return readers.read(sql, parameters, prepare=steady)
+        except Broken:
+            return self._read_again(readers, sql, parameters, prepare=steady)
+        except (psycopg.OperationalError, psycopg.InterfaceError, Busy) as error:
+            raise Unavailable(detail=_first_line(error)) from error
+
+    def _read_again(
+        self, readers: Readers, sql: str, parameters: Mapping[str, Any], *, prepare: bool
+    ) -> Sequence[tuple[Any, ...]]:
+        """Read on a new connection; the idle ones are gone, as they died with the same server."""
+        self.close()
+        try:
+            return readers.read(sql, parameters, prepare=prepare)
+        except (psycopg.OperationalError, psycopg.InterfaceError, Broken, Busy) as error:
+            raise Unavailable(detail=_first_line(error)) from error
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self.engine.dispose()
+        self._reads.close()
+        self._steady_reads.close()
+
+
+def _connect_arguments(server: str = "") -> dict[str, Any]:
+    return {
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "options": f"-c timezone=UTC {server}",
+    }
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,153 @@
+"""The rows of the directory: users, companies, contacts and deals, by tenant, kind and id.
+
+Every change takes the tenant's next directory version and leaves it on the row; a removed entity
+stays as a mark. Whoever remembers entities can so ask what changed since a version it knows.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from sys import intern
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, update
+from sqlalchemy.dialects.postgresql import insert
+
+from core.domain.entity import EntityRef, Reference
+from core.storage.database import Database
+from core.storage.tables import entities
+from core.storage.tenant_store import lock_directory, next_directory_version
+
+_columns = entities.c
+
+_READ = """
+    SELECT entities.kind, entities.id, entities.fields::TEXT
+    FROM unnest(%(kinds)s::TEXT[], %(ids)s::BIGINT[]) AS wanted (kind, id)
+    JOIN entities ON entities.kind = wanted.kind COLLATE "C" AND entities.id = wanted.id
+    WHERE entities.tenant_id = %(tenant_id)s::BIGINT AND NOT entities.is_removed"""
+_AFTER = """
+    SELECT kind, id, fields::TEXT FROM entities
+    WHERE tenant_id = %(tenant_id)s::BIGINT AND NOT is_removed
+        AND (kind, id) > (%(kind)s::TEXT COLLATE "C", %(id)s::BIGINT)
+    ORDER BY kind, id LIMIT %(limit)s"""
+_CHANGES = """
+    SELECT kind, id, version FROM entities
+    WHERE tenant_id = %(tenant_id)s::BIGINT AND version > %(version)s::BIGINT
+    ORDER BY version DESC LIMIT %(limit)s"""
+_TENANT = """
+    SELECT directory_version, name, timezone, deskera_timezone FROM tenants
+    WHERE tenant_id = %(tenant_id)s::BIGINT"""
+
+
+def _by_ref(found: Iterable[tuple[str, int, str]]) -> dict[EntityRef, str]:
+    """Return rows by their refs, of which many are remembered: equal kinds are one text."""
+    return {EntityRef(intern(kind), id_): fields for kind, id_, fields in found}
+
+
+class EntityChange(NamedTuple):
+    """Which entity was written or removed last at which directory version."""
+
+    ref: EntityRef
+    version: int
+
+
+class EntityStore:
+    """Reads of the directory, each one prepared statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self, tenant_id: int, refs: Iterable[Reference]) -> dict[EntityRef, str]:
+        """Return the fields, as JSON text, of those entities that are known."""
+        found = self._database.read(_READ, _wanted(tenant_id, refs))
+        return _by_ref(found)
+
+    def after(self, tenant_id: int, ref: EntityRef, *, limit: int) -> dict[EntityRef, str]:
+        """Return the next entities after one, by kind and id, as `read` does."""
+        parameters = {"tenant_id": tenant_id, "kind": ref.kind, "id": ref.id, "limit": limit}
+        found = self._database.read(_AFTER, parameters)
+        return _by_ref(found)
+
+    def changes(self, tenant_id: int, *, since: int, limit: int) -> list[EntityChange]:
+        """Return what changed after a directory version, newest first, at most `limit`."""
+        parameters = {"tenant_id": tenant_id, "version": since, "limit": limit}
+        found = self._database.read(_CHANGES, parameters)
+        return [EntityChange(EntityRef(kind, id_), version) for kind, id_, version in found]
+
+    def tenant_row(self, tenant_id: int) -> tuple[int, str, str, str] | None:
+        """Return a tenant's directory version, name and two zones."""
+        found = self._database.read(_TENANT, {"tenant_id": tenant_id})
+        return found[0] if found else None
+
+
+def put_entities(
+    connection: Connection, tenant_id: int, wanted: Mapping[EntityRef, Mapping[str, Any]]
+) -> set[EntityRef]:
+    """Store entities of one tenant, replacing those that are known.
+
+    Entities that are equal to what is stored do not move. Returns the refs that were new or
+    removed before. Raises LookupError if there is no such tenant.
+    """
+    if not lock_directory(connection, tenant_id):
+        raise LookupError(tenant_id)
+    current = _stored(connection, tenant_id, wanted.keys())
+    changed = {ref: fields for ref, fields in wanted.items() if current.get(ref) != fields}
+    if changed:
+        version = next_directory_version(connection, tenant_id)
+        rows = [
+            {
+                "tenant_id": tenant_id,
+                "kind": ref.kind,
+                "id": ref.id,
+                "version": version,
+                "fields": fields,
+                "is_removed": False,
+            }
+            for ref, fields in changed.items()
+        ]
+        statement = insert(entities)
+        replaced = {name: statement.excluded[name] for name in ("version", "fields", "is_removed")}
+        keys = ["tenant_id", "kind", "id"]
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=keys, set_=replaced), rows
+        )
+    return {ref for ref in wanted if ref not in current}
+
+
+def _stored(
+    connection: Connection, tenant_id: int, refs: Iterable[EntityRef]
+) -> dict[EntityRef, dict[str, Any]]:
+    found = connection.exec_driver_sql(_READ, _wanted(tenant_id, refs))
+    return {EntityRef(kind, id_): orjson.loads(fields) for kind, id_, fields in found}
+
+
+def _wanted(tenant_id: int, refs: Iterable[Reference]) -> dict[str, Any]:
+    ordered = list(refs)
+    return {
+        "tenant_id": tenant_id,
+        "kinds": [kind for kind, _ in ordered],
+        "ids": [id_ for _, id_ in ordered],
+    }
+
+
+def missing_entities(
+    connection: Connection, tenant_id: int, refs: Sequence[EntityRef]
+) -> list[EntityRef]:
+    """Return those of the refs that the directory does not know, in their order."""
+    known = _stored(connection, tenant_id, refs)
+    return [ref for ref in refs if ref not in known]
+
+
+def remove_entity(connection: Connection, tenant_id: int, ref: EntityRef) -> bool:
+    """Remove an entity, leaving a mark of its removal; returns whether it was there."""
+    if not lock_directory(connection, tenant_id) or not _stored(connection, tenant_id, [ref]):
+        return False
+    connection.execute(
+        update(entities)
+        .where(
+            _columns.tenant_id == tenant_id,
+            _columns.kind == ref.kind,
+            _columns.id == ref.id,
+        )
+        .values(version=next_directory_version(connection, tenant_id), fields={}, is_removed=True)
+    )
+    return True

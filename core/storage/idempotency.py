@@ -1,0 +1,75 @@
+"""Idempotency keys: a repeated create gets the first answer, in the same transaction.
+
+The key's row is inserted before the record: a parallel repeat waits on it until the first
+transaction ends, and then reads its answer or, if that one failed, goes ahead itself.
+"""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from core.domain.errors import IdempotencyConflict
+from core.domain.model import IdempotencyKey
+from core.storage.tables import idempotency_keys
+
+KEPT = timedelta(hours=24)
+_columns = idempotency_keys.c
+
+
+class Receipt(NamedTuple):
+    """The place where the answer to one key is kept; `answer` is the first one, if given."""
+
+    tenant_id: int
+    user_id: int
+    key: IdempotencyKey
+    answer: bytes | None
+
+    def keep(self, connection: Connection, answer: bytes) -> None:
+        """Keep the answer for the repeats to come."""
+        connection.execute(update(idempotency_keys).where(self._place()).values(answer=answer))
+
+    def _place(self) -> ColumnElement[bool]:
+        return and_(
+            _columns.tenant_id == self.tenant_id,
+            _columns.user_id == self.user_id,
+            _columns.dialect == self.key.dialect,
+            _columns.key == self.key.key,
+        )
+
+
+def take_receipt(
+    connection: Connection, *, tenant_id: int, user_id: int, key: IdempotencyKey, now: datetime
+) -> Receipt:
+    """Return the receipt of a key: with the first answer, or empty for the caller to fill.
+
+    Keys of this tenant older than a day are dropped first. Raises: IdempotencyConflict, if the
+    key came with another body before.
+    """
+    connection.execute(
+        delete(idempotency_keys).where(
+            _columns.tenant_id == tenant_id, _columns.created_at < now - KEPT
+        )
+    )
+    receipt = Receipt(tenant_id, user_id, key, None)
+    inserted = connection.execute(
+        insert(idempotency_keys)
+        .values(
+            tenant_id=tenant_id,
+            user_id=user_id,
+            dialect=key.dialect,
+            key=key.key,
+            digest=key.digest,
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(_columns.key)
+    ).first()
+    if inserted is not None:
+        return receipt
+    place = select(_columns.digest, _columns.answer).where(receipt._place())
+    digest, answer = connection.execute(place).one()
+    if digest != key.digest:
+        raise IdempotencyConflict
+    return receipt._replace(answer=answer)

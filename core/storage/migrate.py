@@ -1,0 +1,59 @@
+"""Migrations: bring a database to the newest schema, and tell whether it is there."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from core.storage.database import Database
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+UPGRADE_LOCK = 7_308_604  # Any constant: whoever upgrades this database first makes others wait.
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def upgrade(database: Database) -> None:
+    """Apply every migration that is missing, in one transaction; safe when several start at once.
+
+    Raises: Unavailable.
+    """
+    config = _config()
+    with database.transaction() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": UPGRADE_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def is_current(database: Database) -> bool:
+    """Return whether the database has every migration that this program knows.
+
+    Raises: Unavailable.
+    """
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    with database.transaction() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == head
+
+
+def identity(database: Database) -> str:
+    """Return a name that no other database bears: not a second one, and not a restored copy.
+
+    The first migration made its first part; a copy has another object id, and a server that was
+    taken back in time another timeline. Raises: Unavailable.
+    """
+    with database.transaction() as connection:
+        return str(connection.exec_driver_sql(_IDENTITY).scalar_one())
+
+
+_IDENTITY = """
+    SELECT identity || '-' || pg_database.oid || '-' || CASE
+        WHEN pg_is_in_recovery() THEN 'replica'
+        ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END
+    FROM database_identity, pg_database WHERE datname = current_database()"""

@@ -1,0 +1,176 @@
+"""Whole files in: NDJSON into the database, in one transaction.
+
+A file is read to its end before anything is written: one bad line, and nothing of it is.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from core.domain.errors import InvalidEntity
+from core.domain.model import Tenant
+from core.storage import activity_writer
+from core.storage.database import Database
+from core.storage.entity_store import put_entities
+from core.storage.tenant_store import find_tenant, put_tenant
+from core.transfer import ndjson
+from core.transfer.staging import BATCH_SIZE, Merged, Staging, activity_row, reserve_ids
+
+Clock = Callable[[], datetime]
+MAX_BAD_LINES_SHOWN = 1000
+BATCH_BYTES = 4 * 2**20
+
+
+class BadLine(NamedTuple):
+    """A line that cannot be imported: its number, from 1, and why."""
+
+    number: int
+    reason: str
+
+
+class ImportReport(NamedTuple):
+    """How many lines held a record and how many activities changed; or what is wrong.
+
+    Nothing was written if `bad_count` is above 0; `bad_lines` are the first of them.
+    """
+
+    records: int
+    changed_activities: int
+    bad_lines: list[BadLine]
+    bad_count: int
+
+
+def utc_now() -> datetime:
+    """Return the present instant."""
+    return datetime.now(UTC)
+
+
+def import_lines(
+    database: Database,
+    lines: Iterable[bytes],
+    *,
+    tenant_id: int | None = None,
+    keep_known: bool = False,
+    clock: Clock = utc_now,
+) -> ImportReport:
+    """Store every record of NDJSON lines, or none of them if a line is bad.
+
+    What is known under its id is replaced, or with `keep_known` left alone, even where it was
+    deleted since; what is equal does not move. Of two lines with one id the later counts. With
+    `tenant_id`, lines need not name their tenant and must not name another. Blank lines are
+    passed over. Raises: Unavailable.
+    """
+    with database.transaction() as connection:
+        intake = _Intake(connection, tenant_id=tenant_id, now=clock())
+        for number, line in enumerate(lines, start=1):
+            intake.take(number, line)
+        changed = 0
+        if not intake.bad_count:
+            intake.flush()
+            changed = _merge(database, connection, intake, keep_known=keep_known)
+    return ImportReport(intake.records, changed, intake.bad_lines, intake.bad_count)
+
+
+class _Intake:
+    """Checks lines one by one and stages what is good, for as long as nothing was bad."""
+
+    def __init__(self, connection: Connection, *, tenant_id: int | None, now: datetime) -> None:
+        self.staging = Staging(connection)
+        self.tenants: dict[int, Tenant] = {}  # The tenants that the file itself brings.
+        self.now = now
+        self.records = 0
+        self.bad_lines: list[BadLine] = []
+        self.bad_count = 0
+        self._connection = connection
+        self._tenant_id = tenant_id
+        self._known: dict[int, Tenant | None] = {}
+        self._activities: list[dict[str, Any]] = []
+        self._entities: list[dict[str, Any]] = []
+        self._waiting_bytes = 0
+
+    def take(self, number: int, line: bytes) -> None:
+        """Check one line and stage its record, or note why it is bad."""
+        if not line.strip():
+            return
+        try:
+            record = ndjson.read(ndjson.parse(line), tenant_id=self._tenant_id)
+            if self._tenant_id not in (None, record.tenant_id):
+                raise InvalidEntity("tenant_id", f"must be {self._tenant_id}, as was asked for")
+            self._stage(number, record)
+            self.records += 1
+            self._waiting_bytes += len(line)
+        except InvalidEntity as error:
+            self.bad_count += 1
+            if len(self.bad_lines) < MAX_BAD_LINES_SHOWN:
+                self.bad_lines.append(BadLine(number, error.public_message))
+
+    def _stage(self, number: int, record: ndjson.Record) -> None:
+        if record.kind == "tenant":
+            self.tenants[record.id] = ndjson.to_tenant(record)
+            return
+        tenant = self._tenant(record.tenant_id)
+        if record.kind == "activity":
+            activity = ndjson.to_activity(record, tenant, now=self.now)
+            stamps = frozenset(record.fields)
+            self._activities.append(activity_row(activity, line=number, stamps=stamps))
+        else:
+            self._entities.append({**record._asdict(), "line": number})
+        waiting = len(self._activities) + len(self._entities)
+        if waiting >= BATCH_SIZE or self._waiting_bytes >= BATCH_BYTES:
+            self.flush()
+
+    def _tenant(self, tenant_id: int) -> Tenant:
+        if tenant_id not in self._known:
+            self._known[tenant_id] = find_tenant(self._connection, tenant_id)
+        tenant = self.tenants.get(tenant_id) or self._known[tenant_id]
+        if tenant is None:
+            raise InvalidEntity("tenant_id", f"there is no tenant {tenant_id}")
+        return tenant
+
+    def flush(self) -> None:
+        """Hand over what was gathered; after a bad line it is only forgotten."""
+        if not self.bad_count:
+            self.staging.add_activities(self._activities)
+            self.staging.add_entities(self._entities)
+        self._activities = []
+        self._entities = []
+        self._waiting_bytes = 0
+
+
+def _merge(database: Database, connection: Connection, intake: _Intake, *, keep_known: bool) -> int:
+    """Move what was staged into the real tables; return how many activities changed.
+
+    Locks are taken in the order that other writers take them, the widest last.
+    """
+    staging = intake.staging
+    for tenant_id in staging.last_activity_ids():
+        staging.take_turn(tenant_id)
+    staging.settle(keep_known=keep_known)
+    last_ids = staging.last_activity_ids()
+    # In a transaction of its own: whoever is creating an activity now is waited for, and whoever
+    # does it during the merge gets an id beyond the file's.
+    with database.transaction() as ahead:
+        for tenant_id, last_id in last_ids.items():
+            reserve_ids(ahead, tenant_id, last_id)
+    merged = {
+        tenant_id: staging.merge_activities(tenant_id, now=intake.now) for tenant_id in last_ids
+    }
+    for tenant_id, tenant in sorted(intake.tenants.items()):
+        if not (keep_known and find_tenant(connection, tenant_id)):
+            put_tenant(connection, tenant)
+    for tenant_id in staging.entity_tenants():
+        for batch in staging.entities(tenant_id):
+            put_entities(connection, tenant_id, batch)
+    for tenant_id, part in merged.items():
+        reserve_ids(connection, tenant_id, last_ids[tenant_id])  # For a tenant of this file.
+        _record(connection, tenant_id, part)
+    return sum(part.changed for part in merged.values())
+
+
+def _record(connection: Connection, tenant_id: int, part: Merged) -> None:
+    if part.changed:
+        activity_writer.move_counters(
+            connection, tenant_id, shared=part.shared, private=part.private
+        )

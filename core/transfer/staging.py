@@ -1,0 +1,191 @@
+"""The waiting room of an import: rows gather in temporary tables, then enter the real ones at once.
+
+A file of any size so takes bounded memory, is compared with what is stored in the database itself,
+and locks what others use only at the end. Beside `writes` this is the one place that writes
+activities. Everything happens inside the caller's transaction, and the tables vanish with it.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, text
+
+from core.domain.entity import EntityRef
+from core.domain.model import Activity
+from core.storage import activity_writer
+
+BATCH_SIZE = 1000
+Row = dict[str, Any]
+
+_KEY = ("tenant_id", "id")
+_DATA = [name for name in (*Activity._fields, "subject_folded") if name not in (*_KEY, "version")]
+
+
+def _list(names: Sequence[str], table: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in names)
+
+
+_STABLE = [name for name in _DATA if name not in ("created_at", "updated_at")]
+_CREATE = (
+    """CREATE TEMPORARY TABLE incoming_activities ON COMMIT DROP AS
+    SELECT activities.*, 0::BIGINT AS line FROM activities WITH NO DATA""",
+    """CREATE TEMPORARY TABLE incoming_entities ON COMMIT DROP AS
+    SELECT tenant_id, kind, id, fields, 0::BIGINT AS line FROM entities WITH NO DATA""",
+)
+_ADD = """
+    INSERT INTO incoming_{table}
+    SELECT * FROM json_populate_recordset(NULL::incoming_{table}, CAST(:rows AS JSON))"""
+_SETTLE = (
+    "ANALYZE incoming_activities",
+    "ANALYZE incoming_entities",
+    """DELETE FROM incoming_activities AS older USING incoming_activities AS newer
+    WHERE older.tenant_id = newer.tenant_id AND older.id = newer.id AND older.line < newer.line""",
+    """DELETE FROM incoming_entities AS older USING incoming_entities AS newer
+    WHERE older.tenant_id = newer.tenant_id AND older.kind = newer.kind AND older.id = newer.id
+    AND older.line < newer.line""",
+)
+_DROP_KNOWN = (
+    """DELETE FROM incoming_activities AS new USING activities AS known
+    WHERE known.tenant_id = new.tenant_id AND known.id = new.id""",
+    """DELETE FROM incoming_entities AS new USING entities AS known
+    WHERE known.tenant_id = new.tenant_id AND known.kind = new.kind AND known.id = new.id""",
+)
+_LAST_IDS = text("SELECT tenant_id, max(id) FROM incoming_activities GROUP BY 1 ORDER BY 1")
+_ENTITY_TENANTS = text("SELECT DISTINCT tenant_id FROM incoming_entities ORDER BY 1")
+_ENTITIES = text(
+    "SELECT kind, id, fields FROM incoming_entities WHERE tenant_id = :tenant_id ORDER BY 1, 2"
+)
+# Two imports of one tenant would both count a row as new that both bring.
+_TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('import', :tenant_id))")
+_COUNTS = """
+    SELECT count(*) FILTER (WHERE visibility <> 'private'),
+        count(*) FILTER (WHERE visibility = 'private')
+    FROM ({rows}) AS counted WHERE deleted_at IS NULL"""
+_COUNT_STORED = text(
+    _COUNTS.format(
+        rows="""
+    SELECT activities.visibility, activities.deleted_at
+    FROM activities JOIN incoming_activities AS new ON new.id = activities.id
+    WHERE activities.tenant_id = :tenant_id AND new.tenant_id = :tenant_id
+    ORDER BY activities.id FOR UPDATE OF activities"""
+    )
+)
+_COUNT_NEW = text(
+    _COUNTS.format(
+        rows="""
+    SELECT visibility, deleted_at FROM incoming_activities WHERE tenant_id = :tenant_id"""
+    )
+)
+# Stamps that a line leaves out stay as they are stored; a change without a stamp is stamped now.
+_KEEP_STAMPS = text(f"""
+    UPDATE incoming_activities AS new SET
+        created_at = coalesce(new.created_at, known.created_at),
+        updated_at = coalesce(new.updated_at, CASE
+            WHEN ({_list(_STABLE, "new")}, coalesce(new.created_at, known.created_at))
+                IS DISTINCT FROM ({_list(_STABLE, "known")}, known.created_at) THEN :now
+            ELSE known.updated_at END)
+    FROM activities AS known
+    WHERE new.tenant_id = :tenant_id AND known.tenant_id = :tenant_id AND known.id = new.id
+        AND (new.created_at IS NULL OR new.updated_at IS NULL)""")
+_MERGE = text(f"""
+    INSERT INTO activities (tenant_id, id, version, {", ".join(_DATA)})
+    SELECT new.tenant_id, new.id, 1, {_list(_DATA, "new")} FROM (
+        SELECT tenant_id, id, {", ".join(_STABLE)},
+            coalesce(created_at, updated_at, :now) AS created_at,
+            coalesce(updated_at, created_at, :now) AS updated_at
+        FROM incoming_activities WHERE tenant_id = :tenant_id
+    ) AS new ORDER BY new.id
+    ON CONFLICT (tenant_id, id) DO UPDATE SET
+        version = activities.version + 1,
+        {", ".join(f"{name} = excluded.{name}" for name in _DATA)}
+    WHERE ({_list(_DATA, "activities")}) IS DISTINCT FROM ({_list(_DATA, "excluded")})""")
+_RESERVE = text("""
+    UPDATE activity_numbers SET last_id = :last_id
+    WHERE tenant_id = :tenant_id AND last_id < :last_id""")
+
+
+class Merged(NamedTuple):
+    """What a merge changed: how many activities, and the numbers of live ones by visibility."""
+
+    changed: int
+    shared: int
+    private: int
+
+
+class Staging:
+    """The temporary tables of one import on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Make the tables, for as long as the connection's transaction lasts."""
+        self._connection = connection
+        for statement in _CREATE:
+            connection.execute(text(statement))
+
+    def add_activities(self, rows: list[Row]) -> None:
+        """Take in rows made by `activity_row`."""
+        self._add("activities", rows)
+
+    def add_entities(self, rows: list[Row]) -> None:
+        """Take in rows of tenant_id, kind, id, fields and line."""
+        self._add("entities", rows)
+
+    def _add(self, table: str, rows: list[Row]) -> None:
+        statement = text(_ADD.format(table=table))
+        self._connection.execute(statement, {"rows": orjson.dumps(rows).decode()})
+
+    def settle(self, *, keep_known: bool) -> None:
+        """Leave the last line of each id; with `keep_known`, only ids that were never stored."""
+        for statement in (*_SETTLE, *(_DROP_KNOWN if keep_known else ())):
+            self._connection.execute(text(statement))
+
+    def last_activity_ids(self) -> dict[int, int]:
+        """Return the tenants that have activities here, each with its largest id."""
+        return {row[0]: row[1] for row in self._connection.execute(_LAST_IDS)}
+
+    def take_turn(self, tenant_id: int) -> None:
+        """Wait until no other import is merging activities of this tenant."""
+        self._connection.execute(_TAKE_TURN, {"tenant_id": tenant_id})
+
+    def merge_activities(self, tenant_id: int, *, now: datetime) -> Merged:
+        """Write a tenant's activities where they differ from what is stored; versions move.
+
+        Call `take_turn` before, and have the ids reserved.
+        """
+        parameters = {"tenant_id": tenant_id, "now": now}
+        connection = self._connection
+        shared, private = connection.execute(_COUNT_STORED, parameters).one()
+        connection.execute(_KEEP_STAMPS, parameters)
+        changed = connection.execute(_MERGE, parameters).rowcount
+        new_shared, new_private = connection.execute(_COUNT_NEW, parameters).one()
+        return Merged(changed, new_shared - shared, new_private - private)
+
+    def entity_tenants(self) -> list[int]:
+        """Return the tenants that have directory entities here."""
+        return list(self._connection.execute(_ENTITY_TENANTS).scalars())
+
+    def entities(self, tenant_id: int) -> Iterator[dict[EntityRef, dict[str, Any]]]:
+        """Return a tenant's entities in batches, by kind and id."""
+        found = self._connection.execute(
+            _ENTITIES, {"tenant_id": tenant_id}, execution_options={"stream_results": True}
+        )
+        for batch in found.partitions(BATCH_SIZE):
+            yield {EntityRef(kind, entity_id): fields for kind, entity_id, fields in batch}
+
+
+def activity_row(activity: Activity, *, line: int, stamps: frozenset[str]) -> Row:
+    """Return the row of an activity; of `created_at` and `updated_at` only those in `stamps`."""
+    row = activity_writer.stored(activity)
+    row["line"] = line
+    for name in ("start_time", "end_time"):
+        if row[name] is not None:  # orjson 3.13 writes .01 of a second as .1.
+            row[name] = row[name].isoformat()
+    for name in {"created_at", "updated_at"} - stamps:
+        row[name] = None
+    return row
+
+
+def reserve_ids(connection: Connection, tenant_id: int, last_id: int) -> None:
+    """See to it that the tenant's next new activity gets an id above `last_id`."""
+    connection.execute(_RESERVE, {"tenant_id": tenant_id, "last_id": last_id})

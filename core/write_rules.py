@@ -1,0 +1,103 @@
+"""What a write does once its records are held: stamp, check, store."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from core.caching.entity_cache import references
+from core.domain.errors import ActivityNotFound, InvalidActivity, InvalidQuery, VersionMismatch
+from core.domain.model import Activity, Principal
+from core.storage.activity_writer import Change, Locked, store
+from core.storage.entity_store import missing_entities
+
+Clock = Callable[[], datetime]
+Match = TypeVar("Match")
+AMBIGUOUS = "is required, because this id exists in several of the credential's organizations"
+
+
+class Changes:
+    """Stores what a principal makes of records that the transaction holds."""
+
+    def __init__(self, *, clock: Clock, strict_references: bool) -> None:
+        """With `strict_references` a new reference to an unknown entity is refused."""
+        self._clock = clock
+        self._strict_references = strict_references
+
+    def save(
+        self,
+        connection: Connection,
+        principal: Principal,
+        wishes: Sequence[tuple[Activity, Activity]],
+    ) -> list[Activity]:
+        """Store the wishes that change something; return every record as it is then.
+
+        Raises: InvalidActivity, for references that may not be unknown.
+        """
+        results = []
+        changes: list[Change] = []
+        for before, wanted in wishes:
+            if wanted != before:
+                self.check_references(connection, before, wanted)
+                changes.append((before, self._stamped(before, wanted, principal)))
+            results.append(before if wanted == before else changes[-1][1])
+        store(connection, changes)
+        return results
+
+    def remove(
+        self, connection: Connection, principal: Principal, held: Sequence[Activity]
+    ) -> list[Activity]:
+        """Mark the records deleted; return them so."""
+        stamped = [self._stamped(activity, activity, principal) for activity in held]
+        removed = [activity._replace(deleted_at=activity.updated_at) for activity in stamped]
+        store(connection, list(zip(held, removed, strict=True)))
+        return removed
+
+    def _stamped(self, before: Activity, wanted: Activity, principal: Principal) -> Activity:
+        return wanted._replace(
+            version=before.version + 1,
+            updated_at=max(self._clock(), before.updated_at),
+            updated_by=principal.user_id,
+        )
+
+    def check_references(self, connection: Connection, before: Activity, wanted: Activity) -> None:
+        """Refuse new references to unknown entities, where the setting says so."""
+        if not self._strict_references:
+            return
+        added = sorted(references([wanted]) - references([before]))
+        missing = missing_entities(connection, wanted.tenant_id, added) if added else []
+        if missing:
+            problems = [(ref.kind, f"{ref.id} is not in the directory") for ref in missing]
+            raise InvalidActivity.from_problems(problems)
+
+
+def only(matches: Sequence[Match], activity_id: int) -> Match:
+    """Return the one match. Raises: ActivityNotFound; InvalidQuery, if there are several."""
+    if not matches:
+        raise ActivityNotFound(activity_id)
+    if len(matches) > 1:
+        raise InvalidQuery("organization_id", AMBIGUOUS)
+    return matches[0]
+
+
+def only_version(
+    held: Sequence[Locked], activity_id: int, if_versions: frozenset[int] | None
+) -> Locked:
+    """Return the one locked record, at a version that the caller accepts.
+
+    Raises: as `only`; VersionMismatch.
+    """
+    locked = only(held, activity_id)
+    if if_versions is not None and locked.activity.version not in if_versions:
+        raise VersionMismatch
+    return locked
+
+
+def asked_for(held: Sequence[Locked], activity_ids: Sequence[int]) -> list[int]:
+    """Return the ids that were found, once each, in the order asked for."""
+    found = [locked.activity.id for locked in held]
+    if len(found) != len(set(found)):
+        raise InvalidQuery("organization_id", AMBIGUOUS)
+    known = set(found)
+    return [activity_id for activity_id in dict.fromkeys(activity_ids) if activity_id in known]

@@ -1,0 +1,1 @@
+"""From credentials to the principal of a request."""

@@ -1,0 +1,155 @@
+"""From a credential to `g.principal`, before every request of a dialect or of the directory.
+
+The same credentials open both dialects; only the order in which headers are read differs. A
+credential that was verified is remembered, under its hash and for a short time, so that most
+requests cost no statement.
+"""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from flask import Flask, g
+
+from core.domain.errors import NotAuthenticated
+from core.domain.model import Principal
+from core.storage.credential_store import Clock, Credential, Credentials, parse_key
+from core.storage.tenant_store import Tenants
+from gateway.auth.tokens import Claims, TokenVerifier
+from gateway.request import current_request
+
+ACCESS_TOKEN = "HTTP_X_ACCESS_TOKEN"
+API_KEY = "HTTP_X_API_KEY"
+AUTHORIZATION = "HTTP_AUTHORIZATION"
+VENDOR_ORDER: Mapping[str | None, tuple[str, ...]] = {
+    "deskera": (ACCESS_TOKEN, API_KEY, AUTHORIZATION),
+    "achieveapex": (API_KEY, AUTHORIZATION, ACCESS_TOKEN),
+    "directory": (ACCESS_TOKEN, API_KEY, AUTHORIZATION),
+}
+"""Which header decides, by blueprint: the first that holds a credential, without fallback."""
+
+BEARER_SCHEMES = frozenset({"bearer", "jwt"})  # What stock Feathers takes, in any case.
+KEY_RECHECK_SECONDS = 0.5  # A revoked key must be refused within a second.
+TOKEN_RECHECK_SECONDS = 5.0
+MAX_REMEMBERED = 20_000
+UNKNOWN_KEY = "Invalid API key"
+NO_DIGEST = bytes(32)
+
+
+class _Verified(NamedTuple):
+    principal: Principal
+    recheck_at: float
+    expires_at: datetime | None
+
+
+class Authenticator:
+    """Verifies opaque keys and JWTs."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        tenants: Tenants,
+        verifier: TokenVerifier,
+        *,
+        clock: Clock,
+    ) -> None:
+        """Remember nothing yet."""
+        self._credentials = credentials
+        self._tenants = tenants
+        self._verifier = verifier
+        self._clock = clock
+        self._verified: dict[tuple[str, bytes], _Verified] = {}
+
+    def principal(self, header: str, credential: str) -> Principal:
+        """Return whom a credential stands for; `header` tells which kinds it may be.
+
+        Raises: NotAuthenticated, with what AchieveApex tells its clients; Unavailable.
+        """
+        key = header, hashlib.sha256(credential.encode()).digest()
+        known = self._verified.get(key)
+        if known is not None and self._still_holds(known):
+            return known.principal
+        verified = self._verify(header, credential)
+        if len(self._verified) >= MAX_REMEMBERED:
+            self._verified.clear()
+        self._verified[key] = verified
+        return verified.principal
+
+    def _still_holds(self, known: _Verified) -> bool:
+        if time.monotonic() >= known.recheck_at:
+            return False
+        return known.expires_at is None or self._clock() < known.expires_at
+
+    def _verify(self, header: str, credential: str) -> _Verified:
+        names = None if header == AUTHORIZATION else parse_key(credential)
+        if names is not None:
+            return self._verify_key(credential, *names)
+        if header == API_KEY:
+            raise NotAuthenticated(UNKNOWN_KEY, detail="not the form of a key")
+        return self._verify_token(credential)
+
+    def _verify_key(self, credential: str, tenant_id: int, key_id: str) -> _Verified:
+        recheck_at = time.monotonic() + KEY_RECHECK_SECONDS
+        found = self._credentials.find(tenant_id, key_id) or _NOBODY
+        if not found.opens_with(credential) or not found.is_active(self._clock()):
+            raise NotAuthenticated(UNKNOWN_KEY, detail=f"{key_id} is unknown, revoked or expired")
+        principal = Principal(found.user_id, (found.tenant_id,), frozenset(found.scopes))
+        return _Verified(principal, recheck_at, found.expires_at)
+
+    def _verify_token(self, credential: str) -> _Verified:
+        claims: Claims = self._verifier.verify(credential, now=self._clock())
+        tenant_ids = self._tenants.known(claims.tenant_ids)
+        if not tenant_ids:
+            raise NotAuthenticated(detail=f"none of the tenants {claims.tenant_ids} exists")
+        principal = Principal(claims.user_id, tenant_ids, claims.scopes)
+        return _Verified(principal, time.monotonic() + TOKEN_RECHECK_SECONDS, claims.expires_at)
+
+
+# What an unknown key is compared with, so that it takes as long to refuse as a known one.
+_NOBODY = Credential(
+    tenant_id=0,
+    id="",
+    digest=NO_DIGEST,
+    user_id=0,
+    scopes=(),
+    created_at=datetime.min,
+    expires_at=None,
+    revoked_at=datetime.min,
+)
+
+
+def credential_of(environ: Mapping[str, str], order: tuple[str, ...]) -> tuple[str, str]:
+    """Return the header that decides and the credential in it. Raises: NotAuthenticated."""
+    for header in order:
+        text = environ.get(header, "").strip()
+        credential = _bearer(text) if header == AUTHORIZATION else text
+        if credential:
+            return header, credential
+    raise NotAuthenticated(detail="no credential")
+
+
+def _bearer(text: str) -> str:
+    """Return the token of an Authorization header; "" for schemes that are not ours, as Basic."""
+    scheme, _, token = text.partition(" ")
+    if not token:
+        return "" if scheme.lower() in BEARER_SCHEMES else scheme
+    return token.strip() if scheme.lower() in BEARER_SCHEMES else ""
+
+
+def install(app: Flask, authenticator: Authenticator) -> None:
+    """Ask for a credential wherever `VENDOR_ORDER` names the blueprint.
+
+    The app's hook and not the blueprints' own, because a blueprint refuses new hooks once it has
+    been registered. OPTIONS is let through: a preflight carries no credentials.
+    """
+
+    def authenticate() -> None:
+        asked = current_request()
+        order = VENDOR_ORDER.get(asked.blueprint)
+        if order is not None and asked.method != "OPTIONS":
+            header, credential = credential_of(asked.environ, order)
+            asked.principal = g.principal = authenticator.principal(header, credential)
+
+    app.before_request(authenticate)

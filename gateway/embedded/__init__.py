@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis from their wheels, for trying out and for tests."""

@@ -1,0 +1,1 @@
+"""gunicorn's configuration and worker, and what it serves."""

@@ -1,9 +1,0 @@
-"""The object that gunicorn imports."""
-
-from gateway import embedded
-from gateway.app import create_app
-from gateway.settings import Settings
-
-# The lease is each worker's own: workers outlive a master that was killed by a moment.
-settings, servers = embedded.equip(Settings.from_env())
-application = create_app(settings)

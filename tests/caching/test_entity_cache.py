@@ -1,0 +1,297 @@
+"""Related entities: fresh at once on every worker, whatever the shared cache does meanwhile."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from redis import Redis
+from support.stage import Home, OwnServer
+
+from core.caching.entity_cache import EntityDirectory
+from core.caching.redis_cache import RedisCache
+from core.caching.shared_entity_cache import SharedEntities
+from core.domain.entity import EntityRef
+from core.storage import migrate
+from core.storage.database import Database
+from core.storage.entity_store import EntityStore, put_entities, remove_entity
+from core.storage.tenant_store import Tenants
+
+USER = EntityRef("user", 5)
+CONTACT = EntityRef("contact", 7)
+DEAL = EntityRef("deal", 9)
+ENTITIES: dict[EntityRef, dict[str, Any]] = {
+    USER: {"first_name": "Ada"},
+    CONTACT: {"name": "Grace"},
+    DEAL: {"name": "Big order", "contact_id": 7, "owner_id": 5},
+}
+
+Worker = Callable[[EntityRef], dict[str, Any] | None]
+
+
+class Office:
+    """One tenant's directory, and workers that each remember it for themselves."""
+
+    def __init__(self, database: Database, tenant_id: int, redis_url: str) -> None:
+        self.database = database
+        self.tenant_id = tenant_id
+        self.redis_url = redis_url
+        self.put(ENTITIES)
+
+    def put(self, entities: Mapping[EntityRef, Mapping[str, Any]]) -> None:
+        with self.database.transaction() as connection:
+            put_entities(connection, self.tenant_id, entities)
+
+    def remove(self, ref: EntityRef) -> None:
+        with self.database.transaction() as connection:
+            assert remove_entity(connection, self.tenant_id, ref)
+
+    def version(self) -> int:
+        row = EntityStore(self.database).tenant_row(self.tenant_id)
+        assert row is not None
+        return row[0]
+
+    def directory(self, **options: int) -> EntityDirectory:
+        cache = RedisCache(self.redis_url, deadline_ms=200)
+        shared = SharedEntities(cache, lambda: migrate.identity(self.database))
+        return EntityDirectory(EntityStore(self.database), shared, **options)
+
+    def worker(self) -> Worker:
+        directory = self.directory()
+
+        def look(ref: EntityRef) -> dict[str, Any] | None:
+            found = directory.lookup(self.tenant_id, self.version(), {ref}).get(ref)
+            if found is None:
+                return None
+            links = {name: link.fields for name, link in found.links.items()}
+            return {**found.fields, **({"links": links} if links else {})}
+
+        return look
+
+
+@pytest.fixture
+def office(database: Database, tenant: Home, own_redis: OwnServer) -> Office:
+    return Office(database, tenant.id, own_redis.url)
+
+
+def test_lookup_finds_known_and_omits_unknown(office: Office) -> None:
+    unknown = EntityRef("company", 404)
+    found = office.directory().lookup(office.tenant_id, office.version(), {USER, unknown})
+    user = found[USER]
+    assert user is not None
+    assert user.fields == ENTITIES[USER]
+    assert found.get(unknown) is None
+
+
+def test_deal_comes_with_what_it_names(office: Office) -> None:
+    links = {"contact": {"name": "Grace"}, "owner": {"first_name": "Ada"}}
+    assert office.worker()(DEAL) == {**ENTITIES[DEAL], "links": links}
+
+
+def test_change_shows_at_once_everywhere(office: Office) -> None:
+    workers = [office.worker() for _ in range(3)]
+    for worker in workers:
+        worker(CONTACT)
+    office.put({CONTACT: {"name": "Hopper"}})
+    assert [worker(CONTACT) for worker in workers] == [{"name": "Hopper"}] * 3
+
+
+def test_change_shows_inside_deals(office: Office) -> None:
+    worker = office.worker()
+    worker(DEAL)
+    office.put({CONTACT: {"name": "Hopper"}})
+    shown = worker(DEAL)
+    assert shown is not None
+    assert shown["links"]["contact"] == {"name": "Hopper"}
+
+
+def test_removal_shows_at_once(office: Office) -> None:
+    worker = office.worker()
+    worker(USER)
+    office.remove(USER)
+    assert worker(USER) is None
+    assert office.worker()(USER) is None
+
+
+def test_arrival_of_unknown_shows_at_once(office: Office) -> None:
+    worker, late = office.worker(), EntityRef("company", 8)
+    assert worker(late) is None
+    office.put({late: {"name": "Late"}})
+    assert worker(late) == {"name": "Late"}
+
+
+def test_frozen_redis_cannot_bring_old_back(office: Office, own_redis: OwnServer) -> None:
+    office.worker()(CONTACT)
+    own_redis.freeze()
+    office.put({CONTACT: {"name": "Hopper"}})
+    own_redis.thaw()
+    assert office.worker()(CONTACT) == {"name": "Hopper"}
+
+
+def test_late_writer_cannot_overwrite_newer(office: Office) -> None:
+    """A worker that loaded before the change leaves its entry in Redis after the change."""
+    old = EntityStore(office.database).read(office.tenant_id, [CONTACT])[CONTACT]
+    before = office.version()
+    office.put({CONTACT: {"name": "Hopper"}})
+    shared = SharedEntities(RedisCache(office.redis_url), lambda: migrate.identity(office.database))
+    late = office.directory()
+    late.lookup(office.tenant_id, office.version(), {CONTACT})
+    entity = late.lookup(office.tenant_id, office.version(), {CONTACT})[CONTACT]
+    shared.write(office.tenant_id, before, [type(entity)("contact", 7, old)])
+    assert office.worker()(CONTACT) == {"name": "Hopper"}
+
+
+def test_garbage_in_redis_is_no_entity(office: Office) -> None:
+    office.worker()(CONTACT)
+    redis = Redis.from_url(office.redis_url)
+    keys = redis.keys("crm:*")
+    assert keys
+    for key, garbage in zip(keys, [b"\xff", b"[]", b"{}", b'"x"', b"7"] * len(keys), strict=False):
+        redis.set(key, garbage)
+    assert office.worker()(CONTACT) == ENTITIES[CONTACT]
+
+
+def test_entry_under_another_key_is_no_entity(office: Office) -> None:
+    office.worker()(CONTACT)
+    office.worker()(USER)
+    redis = Redis.from_url(office.redis_url)
+    contact, user = sorted(redis.keys("crm:*"))
+    redis.set(contact, redis.get(user))
+    assert office.worker()(CONTACT) == ENTITIES[CONTACT]
+
+
+def test_wiped_redis_is_only_slower(office: Office) -> None:
+    worker = office.worker()
+    worker(USER)
+    Redis.from_url(office.redis_url).flushall()
+    assert worker(CONTACT) == ENTITIES[CONTACT]
+
+
+def test_dead_redis_is_only_slower(office: Office, own_redis: OwnServer) -> None:
+    own_redis.kill()
+    assert office.worker()(DEAL) is not None
+
+
+def test_second_worker_asks_redis_only(office: Office, statements: list[str]) -> None:
+    office.worker()(DEAL)
+    second, version = office.directory(), office.version()
+    second.lookup(office.tenant_id, version, {CONTACT})
+    statements.clear()
+    second.lookup(office.tenant_id, version, {DEAL})
+    assert statements == []
+
+
+def test_herd_on_one_entity_asks_once(office: Office, statements: list[str]) -> None:
+    directory, version = office.directory(), office.version()
+    directory.lookup(office.tenant_id, version, {CONTACT})
+    Redis.from_url(office.redis_url).flushall()
+    statements.clear()
+    herd = [
+        threading.Thread(target=directory.lookup, args=(office.tenant_id, version, {USER}))
+        for _ in range(16)
+    ]
+    for thread in herd:
+        thread.start()
+    for thread in herd:
+        thread.join()
+    assert len(statements) == 1
+
+
+def test_tenants_never_meet(office: Office, database: Database) -> None:
+    other = office.tenant_id + 500_000
+    with database.transaction() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO tenants (tenant_id, name) VALUES ({other}, 'Other')"
+        )
+    office.worker()(USER)
+    stranger = Office(database, other, office.redis_url)
+    stranger.remove(USER)
+    assert stranger.worker()(USER) is None
+    assert office.worker()(USER) == ENTITIES[USER]
+
+
+def test_changed_tenant_shows_at_once(office: Office, database: Database) -> None:
+    directory = office.directory()
+    tenant = directory.tenant(office.tenant_id, office.version())
+    Tenants(database).put(tenant._replace(deskera_timezone="Asia/Kolkata"))
+    assert directory.tenant(office.tenant_id, office.version()).deskera_timezone == "Asia/Kolkata"
+
+
+def test_memory_is_bounded(office: Office) -> None:
+    directory = office.directory(capacity=10)
+    refs = {EntityRef("contact", number): {"name": str(number)} for number in range(100, 200)}
+    office.put(refs)
+    for ref in refs:
+        directory.lookup(office.tenant_id, office.version(), {ref})
+    assert directory.remembered(office.tenant_id) <= 10
+
+
+def test_others_are_read_ahead_after_many_misses(
+    office: Office, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.caching.entity_cache.READ_AHEAD_AFTER", 2)
+    monkeypatch.setattr("core.caching.entity_cache.READ_AHEAD", 20)
+    contacts = {EntityRef("contact", number): {"name": str(number)} for number in range(20, 60)}
+    deals = {EntityRef("deal", number): {"name": "D", "owner_id": 5} for number in range(20, 25)}
+    office.put(contacts | deals)
+    directory, version = office.directory(), office.version()
+    for number in range(900, 906):  # None of them is known: each is a miss.
+        directory.lookup(office.tenant_id, version, {EntityRef("company", number)})
+    statements.clear()
+    found = directory.lookup(office.tenant_id, version, {*contacts, *deals, USER, CONTACT, DEAL})
+    assert statements == []
+    owners = [deal.links["owner"].fields for ref in deals if (deal := found[ref])]
+    assert owners == [ENTITIES[USER]] * len(deals)
+    office.put({EntityRef("contact", 59): {"name": "changed"}})
+    changed = EntityRef("contact", 59)
+    directory.lookup(office.tenant_id, version, {EntityRef("company", 907)})
+    version = office.version()
+    directory.tenant(office.tenant_id, version)
+    statements.clear()
+    after = directory.lookup(office.tenant_id, version, {changed})[changed]
+    assert after is not None
+    assert after.fields == {"name": "changed"}
+    assert len(statements) == 1  # What changed is no reason to read ahead.
+
+
+def test_reading_ahead_stops_at_the_capacity(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.caching.entity_cache.READ_AHEAD_AFTER", 0)
+    monkeypatch.setattr("core.caching.entity_cache.READ_AHEAD", 10)
+    refs = {EntityRef("contact", number): {"name": str(number)} for number in range(100, 200)}
+    office.put(refs)
+    directory, version = office.directory(capacity=25), office.version()
+    for number in range(900, 910):
+        directory.lookup(office.tenant_id, version, {EntityRef("company", number)})
+    assert 20 <= directory.remembered(office.tenant_id) <= 25
+
+
+def test_change_takes_nothing_from_whoever_shows(office: Office) -> None:
+    directory = office.directory()
+    shown = directory.lookup(office.tenant_id, office.version(), {USER, CONTACT, DEAL})
+    shown = directory.lookup(office.tenant_id, office.version(), {USER, CONTACT, DEAL})
+    office.put({CONTACT: {"name": "Hopper"}})
+    directory.lookup(office.tenant_id, office.version(), {USER})
+    assert None not in (shown.get(USER), shown.get(CONTACT), shown.get(DEAL))
+
+
+def test_capacity_zero_remembers_nothing(office: Office, statements: list[str]) -> None:
+    directory = EntityDirectory(EntityStore(office.database), capacity=0)
+    version = office.version()
+    directory.lookup(office.tenant_id, version, {USER})
+    statements.clear()
+    directory.lookup(office.tenant_id, version, {USER})
+    assert len(statements) == 1
+
+
+def test_more_changes_than_a_journal_holds(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.caching.entity_cache.MAX_CHANGES", 3)
+    monkeypatch.setattr("core.caching.tenant_snapshot.MAX_CHANGES", 3)
+    worker = office.worker()
+    worker(CONTACT)
+    for number in range(20, 30):
+        office.put({EntityRef("user", number): {"first_name": "New"}})
+    office.put({CONTACT: {"name": "Hopper"}})
+    assert worker(CONTACT) == {"name": "Hopper"}
+    assert office.worker()(CONTACT) == {"name": "Hopper"}

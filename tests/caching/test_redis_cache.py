@@ -1,0 +1,111 @@
+"""One behaviour for every cache, and what a Redis that fails may cost: nothing but speed."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from redis import Redis
+from support.stage import OwnServer
+
+from core.caching.redis_cache import RETRY_SECONDS, Cache, MemoryCache, RedisCache
+
+DEADLINE_MS = 50
+
+
+@pytest.fixture(params=["memory", "redis"])
+def cache(request: pytest.FixtureRequest) -> Iterator[Cache]:
+    if request.param == "memory":
+        yield MemoryCache(max_bytes=1_000_000)
+        return
+    url = request.getfixturevalue("redis_url")
+    Redis.from_url(url).flushall()
+    yield RedisCache(url, deadline_ms=1000)
+
+
+@pytest.fixture
+def redis_cache(own_redis: OwnServer) -> RedisCache:
+    cache = RedisCache(own_redis.url, deadline_ms=DEADLINE_MS)
+    cache.set_many({"a": b"1"})
+    assert cache.get_many(["a"]) == [b"1"]
+    return cache
+
+
+def seconds_of(call: Callable[[], object]) -> float:
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+def test_entries_come_in_order_of_keys(cache: Cache) -> None:
+    cache.set_many({"a": b"1", "b": b"2"})
+    assert cache.get_many(["b", "x", "a"]) == [b"2", None, b"1"]
+
+
+def test_later_entry_replaces_earlier(cache: Cache) -> None:
+    cache.set_many({"a": b"1"})
+    cache.set_many({"a": b"2"})
+    assert cache.get_many(["a"]) == [b"2"]
+
+
+def test_nothing_asked_is_nothing_found(cache: Cache) -> None:
+    cache.set_many({})
+    assert cache.get_many([]) == []
+
+
+def test_bytes_come_back_as_they_were(cache: Cache) -> None:
+    entry = bytes(range(256))
+    cache.set_many({"\u00fc {x}": entry})
+    assert cache.get_many(["\u00fc {x}"]) == [entry]
+
+
+def test_memory_is_bounded() -> None:
+    cache = MemoryCache(max_bytes=100)
+    cache.set_many({str(number): b"x" * 30 for number in range(10)})
+    cache.set_many({"huge": b"x" * 101})
+    kept = [entry for entry in cache.get_many([str(number) for number in range(10)]) if entry]
+    assert sum(map(len, kept)) <= 100
+    assert cache.get_many(["huge"]) == [None]
+
+
+def test_dead_redis_is_a_miss(redis_cache: RedisCache, own_redis: OwnServer) -> None:
+    own_redis.kill()
+    assert redis_cache.get_many(["a"]) == [None]
+    redis_cache.set_many({"b": b"2"})
+
+
+def test_frozen_redis_costs_one_deadline(redis_cache: RedisCache, own_redis: OwnServer) -> None:
+    own_redis.freeze()
+    try:
+        assert seconds_of(lambda: redis_cache.get_many(["a"])) < 10 * DEADLINE_MS / 1000
+        assert seconds_of(lambda: [redis_cache.get_many(["a"]) for _ in range(100)]) < 0.05
+    finally:
+        own_redis.thaw()
+
+
+def test_redis_is_used_again_after_return(redis_cache: RedisCache, own_redis: OwnServer) -> None:
+    own_redis.kill()
+    assert redis_cache.get_many(["a"]) == [None]
+    own_redis.start()
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline and redis_cache.get_many(["c"]) == [None]:
+        redis_cache.set_many({"c": b"3"})
+        time.sleep(0.05)
+    assert redis_cache.get_many(["c"]) == [b"3"]
+
+
+def test_thawed_redis_is_used_again(redis_cache: RedisCache, own_redis: OwnServer) -> None:
+    own_redis.freeze()
+    redis_cache.get_many(["a"])
+    own_redis.thaw()
+    time.sleep(RETRY_SECONDS + 0.1)
+    assert redis_cache.get_many(["a"]) == [b"1"]
+
+
+def test_wiped_redis_is_a_miss(redis_cache: RedisCache, own_redis: OwnServer) -> None:
+    Redis.from_url(own_redis.url).flushall()
+    assert redis_cache.get_many(["a"]) == [None]
+
+
+def test_value_of_other_type_is_a_miss(redis_cache: RedisCache, own_redis: OwnServer) -> None:
+    Redis.from_url(own_redis.url).hset("h", "field", "value")
+    assert redis_cache.get_many(["h", "a"]) == [None, b"1"]

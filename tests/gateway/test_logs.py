@@ -1,0 +1,136 @@
+"""The request id, and one line of JSON a request that keeps every secret."""
+
+import io
+import logging.config
+import time
+from collections.abc import Callable
+
+import orjson
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from support.stage import Home
+
+from gateway.observability import logs
+
+Capture = pytest.CaptureFixture[str]
+
+
+def lines(capture: Capture) -> list[dict[str, object]]:
+    """Return what was logged since the last look."""
+    return [orjson.loads(line) for line in capture.readouterr().out.splitlines()]
+
+
+def test_line_says_who_asked_what(client: FlaskClient, tenant: Home, capfd: Capture):
+    headers = {**tenant.caller(7).headers, "X-Request-Id": "abc 1"}
+    client.get("/activities/5?$select[]=id", headers=headers)
+    (line,) = lines(capfd)
+    duration, stamp = line.pop("duration_ms"), line.pop("timestamp")
+    assert isinstance(duration, float)
+    assert str(stamp).endswith("+00:00")
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "request_id": "abc 1",
+        "tenant": tenant.id,
+        "user": 7,
+        "dialect": "achieveapex",
+        "route": "/activities/<path:activity_id>",
+        "method": "GET",
+        "status": 404,
+    }
+
+
+def test_several_tenants_are_all_named(client: FlaskClient, tenant: Home, capfd: Capture):
+    token = tenant.token(organization_id=[tenant.id, tenant.id])
+    client.get("/activities", headers={"x-access-token": token})
+    assert lines(capfd)[0]["tenant"] == tenant.id
+
+
+def test_no_secret_is_logged(client: FlaskClient, tenant: Home, capfd: Capture):
+    secret = "hunter2hunter2"
+    for header in ("x-access-token", "x-api-key", "Authorization"):
+        client.get(f"/activities?token={secret}", headers={header: secret})
+        client.post("/v1/crm/activities", headers={header: secret}, data=secret)
+    client.get(f"/{secret}")
+    assert secret not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("path", ["/v1/crm/activities", "/nowhere", "/version", "/directory"])
+def test_id_comes_back(client: FlaskClient, path: str):
+    assert client.get(path, headers={"X-Request-Id": "id-1"}).headers["X-Request-Id"] == "id-1"
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "é", "a\tb", None])
+def test_unusable_id_is_replaced(client: FlaskClient, given: str | None):
+    environ = {} if given is None else {"HTTP_X_REQUEST_ID": given}
+    made = [client.get("/version", environ_overrides=environ).headers["X-Request-Id"] for _ in "ab"]
+    assert len(set(made)) == 2
+    assert all(len(one) == 32 for one in made)
+
+
+def test_probes_are_logged_for_debugging_only(make_app: Callable[..., Flask], capfd: Capture):
+    make_app().test_client().get("/version")
+    assert lines(capfd) == []
+    make_app(log_level="debug").test_client().get("/version")
+    assert lines(capfd)[0]["level"] == "debug"
+
+
+def test_level_silences_lines(make_app: Callable[..., Flask], capfd: Capture):
+    make_app(log_level="error").test_client().get("/activities")
+    assert lines(capfd) == []
+
+
+def test_reader_that_left_fails_nothing():
+    closed = io.BytesIO()
+    closed.close()
+    logs.Lines(closed).write(b"{}")
+
+
+def test_exceptions_are_logged_whole():
+    output = io.BytesIO()
+    logger = logs.make_logger(logs.Lines(output), "warning")
+    logger.info("quiet")
+    logger.error("loud", exc_info=ValueError("why"), odd=object)
+    line = orjson.loads(output.getvalue())
+    assert (line["event"], line["level"]) == ("loud", "error")
+    assert "ValueError: why" in line["exception"]
+    assert "class" in line["odd"]
+
+
+def test_libraries_log_alike(capfd: Capture):
+    configured = logging.config.dictConfig
+    configured(logs.server_logging("info"))
+    try:
+        logging.getLogger("gunicorn.error").info("Listening at: %s", "somewhere")
+        logging.getLogger("some.library").warning("careful")
+        first, second = lines(capfd)
+    finally:
+        logging.getLogger().handlers.clear()
+        logging.getLogger("gunicorn.error").handlers.clear()
+    assert (first["event"], first["level"]) == ("Listening at: somewhere", "info")
+    assert (second["event"], second["level"]) == ("careful", "warning")
+
+
+def test_gathered_lines_come_whole_and_in_order():
+    output = io.BytesIO()
+    gathering = logs.Lines(output)
+    gathering.gather()
+    for number in range(1000):
+        gathering.write(str(number).encode() * 9)
+    gathering.end()
+    gathering.write(b"after the end")
+    expected = [str(number).encode() * 9 for number in range(1000)]
+    assert output.getvalue().splitlines() == [*expected, b"after the end"]
+
+
+def test_gathered_lines_are_soon_written():
+    output = io.BytesIO()
+    gathering = logs.Lines(output)
+    gathering.gather()
+    gathering.write(b"line")
+    deadline = time.monotonic() + 5
+    while not output.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    gathering.end()
+    assert output.getvalue() == b"line\n"

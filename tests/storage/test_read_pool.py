@@ -1,0 +1,132 @@
+"""Connections that only read: bounded, shared by threads, replaced when they die."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from core.domain.errors import Unavailable
+from core.storage.database import Database
+from core.storage.read_pool import Broken, Busy, Readers
+
+PID = "SELECT pg_backend_pid()"
+Connect = Callable[[], "psycopg.Connection[tuple[object, ...]]"]
+
+
+@pytest.fixture
+def connect(database_url: str) -> Connect:
+    return lambda: psycopg.connect(database_url, autocommit=True)
+
+
+@pytest.fixture
+def readers(connect: Connect) -> Iterator[Readers]:
+    made = Readers(connect, size=2, kept=2, patience_seconds=0.2)
+    yield made
+    made.close()
+
+
+def pid(readers: Readers) -> int:
+    return int(readers.read(PID, {}, prepare=True)[0][0])
+
+
+def end(database_url: str, backend: int) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+
+
+def test_one_connection_serves_one_thread(readers: Readers) -> None:
+    assert len({pid(readers) for _ in range(5)}) == 1
+
+
+def test_threads_never_use_more_than_allowed(readers: Readers) -> None:
+    pids: list[int] = []
+
+    def ask() -> None:
+        pids.extend(
+            int(readers.read("SELECT pg_backend_pid(), pg_sleep(0.002)", {}, prepare=True)[0][0])
+            for _ in range(5)
+        )
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(pids) == 40
+    assert len(set(pids)) == 2
+
+
+def test_only_some_stay_open(connect: Connect) -> None:
+    readers = Readers(connect, size=3, kept=1, patience_seconds=5)
+    sleep = ("SELECT pg_sleep(0.2), pg_backend_pid()", {})
+    threads = [
+        threading.Thread(target=readers.read, args=sleep, kwargs={"prepare": False})
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(readers._idle), readers._open) == (1, 1)
+    readers.close()
+    assert (len(readers._idle), readers._open) == (0, 0)
+
+
+def test_waiting_for_a_connection_ends(readers: Readers) -> None:
+    sleepers = [
+        threading.Thread(
+            target=readers.read, args=("SELECT pg_sleep(1)", {}), kwargs={"prepare": False}
+        )
+        for _ in range(2)
+    ]
+    for sleeper in sleepers:
+        sleeper.start()
+    while readers._open < 2:
+        pass
+    with pytest.raises(Busy):
+        pid(readers)
+    for sleeper in sleepers:
+        sleeper.join()
+    assert pid(readers)
+
+
+def test_dead_connections_make_room(readers: Readers, database_url: str) -> None:
+    for _ in range(3):
+        end(database_url, pid(readers))
+        with pytest.raises(Broken):
+            pid(readers)
+
+
+def test_refused_statement_leaves_the_connection(readers: Readers) -> None:
+    before = pid(readers)
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        readers.read("SELECT 1 FROM nowhere", {}, prepare=True)
+    assert pid(readers) == before
+
+
+def test_failed_connect_takes_no_room(connect: Connect) -> None:
+    refusals = iter([True, True, True, False])
+
+    def moody() -> "psycopg.Connection[tuple[object, ...]]":
+        if next(refusals):
+            raise psycopg.OperationalError("not now")
+        return connect()
+
+    readers = Readers(moody, size=1, kept=1, patience_seconds=0.2)
+    for _ in range(3):
+        with pytest.raises(psycopg.OperationalError):
+            pid(readers)
+    assert pid(readers)
+    readers.close()
+
+
+def test_database_reads_on_after_a_dead_connection(database: Database, database_url: str) -> None:
+    end(database_url, int(database.read(PID, {})[0][0]))
+    assert database.read("SELECT 1", {}) == [(1,)]
+
+
+def test_unreachable_database_is_unavailable() -> None:
+    nowhere = Database("postgresql://nobody@127.0.0.1:1/nothing")
+    with pytest.raises(Unavailable):
+        nowhere.read("SELECT 1", {})

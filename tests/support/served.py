@@ -1,0 +1,109 @@
+"""The gateway as it is run: gunicorn's master and workers on a free port of this machine."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.storage.credential_store import DEFAULT_SCOPES, Credentials
+from core.storage.database import Database
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 30
+STOP_SECONDS = 15
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nothing listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def served(environ: Mapping[str, str], *, log: Path, workers: int = 2) -> Iterator[int]:
+    """Give the port of a gateway that is ready; it and its workers end afterwards."""
+    port = free_port()
+    options = ["--port", str(port), "--workers", str(workers)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "serve", *options],
+            cwd=ROOT,
+            env={**os.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_ready(process, port, log)
+        yield port
+    finally:
+        _end(process)
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if _is_ready(port):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the gateway did not start: {log.read_text()[-5000:]}")
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(STOP_SECONDS)
+
+
+def command(environ: Mapping[str, str], *words: str, given: bytes = b"") -> bytes:
+    """Return what a command of the gateway's program prints; it must succeed."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "gateway", *words],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        input=given,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr.decode(errors="replace")
+    return finished.stdout
+
+
+def make_keys(database_url: str, *, user_id: int, **tenant_ids: int) -> dict[str, Any]:
+    """Return `{name: {"id": tenant, "key": a new opaque key of the user there}}`."""
+    database = Database(database_url)
+    credentials = Credentials(database)
+    made = {
+        name: {
+            "id": tenant_id,
+            "key": credentials.create(tenant_id=tenant_id, user_id=user_id, scopes=DEFAULT_SCOPES),
+        }
+        for name, tenant_id in tenant_ids.items()
+    }
+    database.close()
+    return made

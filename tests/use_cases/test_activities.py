@@ -1,0 +1,349 @@
+"""The use cases on a real database: numbering, counting, visibility, depth and no-ops."""
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from support.factories import make_principal
+from support.stage import Clock, Home
+
+from core.activities import Activities
+from core.domain.errors import (
+    ActivityNotFound,
+    Forbidden,
+    ForeignTenant,
+    IdempotencyConflict,
+    InvalidActivity,
+    InvalidQuery,
+    VersionMismatch,
+)
+from core.domain.model import Activity, IdempotencyKey, Principal, Tenant, Viewer
+from core.domain.query import (
+    EVERYTHING,
+    NOTHING,
+    ActivityQuery,
+    AllOf,
+    Compare,
+    ContainsText,
+    SortKey,
+)
+from core.storage.activity_reader import ActivityRepository
+from core.storage.database import Database
+from core.storage.tenant_store import Tenants
+
+NEWEST = (SortKey("updated_at", descending=True), SortKey("id", descending=True))
+ALL = ActivityQuery(EVERYTHING, NEWEST, 500, 0)
+
+
+def same(activity: Activity, _tenant: Tenant) -> Activity:
+    return activity
+
+
+def id_of(activity: Activity, _tenant: Tenant) -> bytes:
+    return str(activity.id).encode()
+
+
+def setting(**fields: Any) -> Callable[[Activity, Tenant], Activity]:
+    return lambda activity, _tenant: activity._replace(**fields)
+
+
+@pytest.fixture
+def activities(app: Flask) -> Activities:
+    found: Activities = app.extensions["activities"]
+    return found
+
+
+@pytest.fixture
+def ann(tenant: Home) -> Principal:
+    return make_principal(user_id=1, tenant_ids=(tenant.id,))
+
+
+@pytest.fixture
+def bob(tenant: Home) -> Principal:
+    return make_principal(user_id=2, tenant_ids=(tenant.id,))
+
+
+@pytest.fixture
+def boss(tenant: Home) -> Principal:
+    scopes = frozenset({"read", "write", "admin"})
+    return make_principal(user_id=3, tenant_ids=(tenant.id,), scopes=scopes)
+
+
+def test_ids_count_up_by_tenant(activities: Activities, ann: Principal) -> None:
+    assert [activities.create(ann, same, id_of) for _ in range(3)] == [b"1", b"2", b"3"]
+
+
+def test_failed_create_takes_no_id(activities: Activities, ann: Principal) -> None:
+    def refuse(_activity: Activity, _tenant: Tenant) -> Activity:
+        raise InvalidActivity("name", "no")
+
+    with pytest.raises(InvalidActivity):
+        activities.create(ann, refuse, id_of)
+    assert activities.create(ann, same, id_of) == b"1"
+
+
+def test_parallel_creates_never_share_ids(activities: Activities, ann: Principal) -> None:
+    ids: list[bytes] = []
+
+    def create() -> None:
+        ids.extend(activities.create(ann, same, id_of) for _ in range(10))
+
+    threads = [threading.Thread(target=create) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(int, ids)) == list(range(1, 41))
+    assert activities.page(ann, ALL).total == 40
+
+
+def test_equal_write_moves_nothing(
+    activities: Activities, ann: Principal, clock: Clock, tenant: Home, database: Database
+) -> None:
+    activities.create(ann, same, id_of)
+    before = activities.get(ann, 1).activity
+    versions = ActivityRepository(database).versions(tenant.id)
+    clock.advance(seconds=5)
+    assert activities.change(ann, 1, same).activity == before
+    assert ActivityRepository(database).versions(tenant.id) == versions
+
+
+def test_change_moves_version_and_stamp(
+    activities: Activities, ann: Principal, bob: Principal, clock: Clock
+) -> None:
+    activities.create(ann, same, id_of)
+    now = clock.advance(seconds=5)
+    changed = activities.change(bob, 1, setting(subject="new")).activity
+    assert (changed.version, changed.updated_at, changed.updated_by) == (2, now, 2)
+    assert activities.get(ann, 1).activity == changed
+
+
+def test_clock_that_steps_back_is_not_followed(
+    activities: Activities, ann: Principal, clock: Clock
+) -> None:
+    activities.create(ann, same, id_of)
+    created_at = clock.now
+    clock.now -= timedelta(hours=1)
+    assert activities.change(ann, 1, setting(subject="x")).activity.updated_at == created_at
+
+
+def test_version_mismatch_changes_nothing(activities: Activities, ann: Principal) -> None:
+    activities.create(ann, same, id_of)
+    with pytest.raises(VersionMismatch):
+        activities.change(ann, 1, setting(subject="x"), if_versions=frozenset({7}))
+    with pytest.raises(VersionMismatch):
+        activities.remove(ann, 1, if_versions=frozenset())
+    assert activities.get(ann, 1).activity.subject == ""
+
+
+def test_removed_is_found_by_nothing(activities: Activities, ann: Principal) -> None:
+    activities.create(ann, same, id_of)
+    removed = activities.remove(ann, 1).activity
+    assert removed.deleted_at == removed.updated_at
+    for call in (activities.get, activities.remove):
+        with pytest.raises(ActivityNotFound):
+            call(ann, 1)
+    with pytest.raises(ActivityNotFound):
+        activities.change(ann, 1, same)
+    assert activities.change_many(ann, [1], same) == []
+    assert activities.page(ann, ALL).total == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "seen_by_bob"),
+    [
+        ({"visibility": "private"}, False),
+        ({"visibility": "public"}, True),
+        ({"visibility": "team"}, True),
+        ({"visibility": "private", "assignee_ids": (9, 2)}, True),
+        ({"visibility": "private", "owner_id": 2}, True),
+        ({"visibility": "private", "contact_ids": (2,), "deal_id": 2}, False),
+    ],
+)
+def test_visibility_holds_everywhere(
+    activities: Activities,
+    ann: Principal,
+    bob: Principal,
+    boss: Principal,
+    fields: dict[str, object],
+    seen_by_bob: bool,
+) -> None:
+    activities.create(ann, setting(subject="secret", **fields), id_of)
+    activities.create(ann, setting(subject="other"), id_of)
+    for query in (ALL, ALL._replace(where=ContainsText("SECRET"))):
+        others = query.where == EVERYTHING
+        assert activities.page(ann, query).total == 1 + others
+        assert activities.page(boss, query).total == 1 + others
+        page = activities.page(bob, query)
+        assert page.total == seen_by_bob + others == len(page.activities)
+        assert page.visible_total == 1 + seen_by_bob
+    assert activities.change_many(bob, [1], same) == ([1] if seen_by_bob else [])
+    assert activities.remove_many(bob, [1]) == ([1] if seen_by_bob else [])
+
+
+def test_hidden_is_not_found_by_id(activities: Activities, ann: Principal, bob: Principal) -> None:
+    activities.create(ann, setting(visibility="private"), id_of)
+    for call in (
+        lambda: activities.get(bob, 1),
+        lambda: activities.change(bob, 1, same),
+        lambda: activities.remove(bob, 1),
+    ):
+        with pytest.raises(ActivityNotFound):
+            call()
+
+
+def test_counters_equal_exact_counts(
+    activities: Activities, ann: Principal, bob: Principal, tenant: Home, database: Database
+) -> None:
+    """A long random walk of writes leaves totals that are right for every viewer."""
+    walk = random.Random(7)
+    for _ in range(30):
+        activities.create(ann, setting(visibility=walk.choice(["team", "private"])), id_of)
+    for _ in range(60):
+        chosen = walk.sample(range(1, 31), 3)
+        visibility = walk.choice(["team", "private", "public"])
+        walk.choice(
+            [
+                lambda c=chosen, v=visibility: activities.change_many(
+                    ann, c, setting(visibility=v)
+                ),
+                lambda c=chosen: activities.remove_many(ann, c[:1]),
+                lambda c=chosen: activities.change_many(bob, c, setting(completed=True)),
+            ]
+        )()
+    for user_id, sees_all in ((1, False), (2, False), (9, True)):
+        everything = AllOf((Compare("id", ">", 0),))
+        viewer = Viewer(user_id, sees_all)
+        repository = ActivityRepository(database)
+        counted = repository.page(tenant.id, viewer, ALL._replace(where=everything), count=True)
+        assert counted.visible_total == counted.total == len(counted.activities)
+
+
+def test_everything_and_nothing_differ(activities: Activities, ann: Principal) -> None:
+    activities.create(ann, same, id_of)
+    assert activities.page(ann, ALL).total == 1
+    assert activities.page(ann, ALL._replace(where=NOTHING)).total == 0
+
+
+def test_deep_pages_equal_shallow_ones(
+    activities: Activities, ann: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(23):
+        activities.create(ann, setting(subject=f"{number % 5}"), id_of)
+    queries = [
+        ActivityQuery(where, order, limit, offset)
+        for where in (EVERYTHING, Compare("subject", "<>", "3"))
+        for order in (NEWEST, (SortKey("subject"), SortKey("id")))
+        for limit in (1, 4, 50)
+        for offset in (0, 1, 9, 18, 22, 23, 40)
+    ]
+    shallow = [activities.page(ann, query)[:3] for query in queries]
+    monkeypatch.setattr("core.storage.activity_reader.DEEP_OFFSET", 1)
+    monkeypatch.setattr("core.caching.count_cache.DEEP_OFFSET", 1)
+    assert [activities.page(ann, query)[:3] for query in queries] == shallow
+
+
+def test_filtered_total_follows_writes(activities: Activities, ann: Principal) -> None:
+    query = ALL._replace(where=Compare("completed", "=", False))
+    totals = []
+    for _ in range(4):
+        activities.create(ann, same, id_of)
+        totals += [activities.page(ann, query).total, activities.page(ann, query).total]
+    assert totals == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_bulk_answers_in_order_asked(activities: Activities, ann: Principal) -> None:
+    for _ in range(3):
+        activities.create(ann, same, id_of)
+    assert activities.change_many(ann, [3, 1, 3, 99], setting(completed=True)) == [3, 1]
+
+
+def test_bulk_refused_halfway_changes_nothing(activities: Activities, ann: Principal) -> None:
+    def refuse_second(activity: Activity, _tenant: Tenant) -> Activity:
+        if activity.id == 2:
+            raise InvalidActivity("is_status", "no")
+        return activity._replace(completed=True)
+
+    for _ in range(3):
+        activities.create(ann, same, id_of)
+    with pytest.raises(InvalidActivity):
+        activities.change_many(ann, [1, 2, 3], refuse_second)
+    assert not any(activity.completed for activity in activities.page(ann, ALL).activities)
+
+
+def test_scopes_are_required(activities: Activities, tenant: Home) -> None:
+    reader = make_principal(tenant_ids=(tenant.id,), scopes=frozenset({"read"}))
+    writer = make_principal(tenant_ids=(tenant.id,), scopes=frozenset({"write"}))
+    with pytest.raises(Forbidden):
+        activities.create(reader, same, id_of)
+    with pytest.raises(Forbidden):
+        activities.page(writer, ALL)
+
+
+def test_foreign_tenant_is_forbidden(activities: Activities, ann: Principal) -> None:
+    with pytest.raises(ForeignTenant):
+        activities.page(ann, ALL, tenant_id=ann.tenant_ids[0] + 1)
+
+
+def test_spanning_credential_names_its_tenant(
+    activities: Activities, ann: Principal, database: Database
+) -> None:
+    here, there = ann.tenant_ids[0], ann.tenant_ids[0] + 700_000
+    Tenants(database).create(Tenant(there, "There", "UTC", "UTC"))
+    both = make_principal(user_id=1, tenant_ids=(here, there))
+    with pytest.raises(InvalidQuery):
+        activities.page(both, ALL)
+    with pytest.raises(InvalidActivity):
+        activities.create(both, same, id_of)
+    for tenant_id in (here, there, there):
+        activities.create(both, same, id_of, tenant_id=tenant_id)
+    assert activities.get(both, 2).activity.tenant_id == there
+    with pytest.raises(InvalidQuery):
+        activities.get(both, 1)
+    with pytest.raises(InvalidQuery):
+        activities.change_many(both, [1, 2], same)
+    assert activities.change_many(both, [1, 2], same, tenant_id=there) == [1, 2]
+
+
+def test_idempotency_key_gives_first_answer(activities: Activities, ann: Principal) -> None:
+    key = IdempotencyKey("deskera", "k", b"digest")
+    answers = {activities.create(ann, same, id_of, idempotency=key) for _ in range(3)}
+    assert answers == {b"1"}
+    with pytest.raises(IdempotencyConflict):
+        activities.create(ann, same, id_of, idempotency=key._replace(digest=b"other"))
+
+
+def test_idempotency_key_is_scoped(activities: Activities, ann: Principal, bob: Principal) -> None:
+    key = IdempotencyKey("deskera", "k", b"digest")
+    callers = [(ann, key), (bob, key), (ann, key._replace(dialect="achieveapex"))]
+    answers = [activities.create(who, same, id_of, idempotency=k) for who, k in callers]
+    assert answers == [b"1", b"2", b"3"]
+
+
+def test_idempotency_key_ends_after_a_day(
+    activities: Activities, ann: Principal, clock: Clock
+) -> None:
+    key = IdempotencyKey("deskera", "k", b"digest")
+    activities.create(ann, same, id_of, idempotency=key)
+    clock.advance(hours=24, seconds=1)
+    assert activities.create(ann, same, id_of, idempotency=key) == b"2"
+
+
+def test_strict_references_name_what_is_missing(
+    make_app: Callable[..., Flask], tenant: Home, ann: Principal
+) -> None:
+    strict: Activities = make_app(strict_references=True).extensions["activities"]
+    with pytest.raises(InvalidActivity) as refusal:
+        strict.create(ann, setting(contact_ids=(7,), deal_id=9), id_of)
+    assert "7" in str(refusal.value)
+    assert "9" in str(refusal.value)
+
+
+def test_search_ignores_case_of_every_letter(activities: Activities, ann: Principal) -> None:
+    activities.create(ann, setting(subject="ΟΔΟΣ Straße İstanbul"), id_of)
+    for part in ("οδο", "ΔΟΣ", "δος", "STRAß", "i̇STAN", "σ str"):
+        assert activities.page(ann, ALL._replace(where=ContainsText(part))).total == 1, part
