@@ -27,12 +27,12 @@ from core.domain.model import (
     blank_activity,
 )
 from core.domain.query import EVERYTHING, ActivityQuery, Condition
-from core.storage.activity_reader import ActivityRepository
-from core.storage.activity_writer import lock, number, store
+from core.storage.activity_reader import ActivityReader
+from core.storage.activity_writer import lock, next_id, save
 from core.storage.database import Database
-from core.storage.idempotency import take_receipt
+from core.storage.idempotency import claim_key
 from core.storage.tenant_store import find_tenant
-from core.write_rules import Changes, Clock, asked_for, only, only_version
+from core.write_rules import Clock, WriteRules, exactly_one, exactly_one_at, found_ids
 
 Write = Callable[[Activity, Tenant], Activity]
 Render = Callable[[Activity, Tenant], bytes]
@@ -69,11 +69,11 @@ class Activities:
     ) -> None:
         """Put the use cases together."""
         self._database = database
-        self._repository = ActivityRepository(database)
-        self._pages = CountedPages(self._repository, capacity=total_capacity)
+        self._reader = ActivityReader(database)
+        self._pages = CountedPages(self._reader, capacity=total_capacity)
         self._directory = directory
         self._clock = clock
-        self._changes = Changes(clock=clock, strict_references=strict_references)
+        self._write_rules = WriteRules(clock=clock, strict_references=strict_references)
 
     def page(
         self,
@@ -103,7 +103,7 @@ class Activities:
 
         Raises: InvalidQuery, if no tenant is named where several are possible.
         """
-        return self._repository.versions(one_tenant(principal, "read", tenant_id, InvalidQuery))
+        return self._reader.versions(one_tenant(principal, "read", tenant_id, InvalidQuery))
 
     def get(
         self,
@@ -121,11 +121,11 @@ class Activities:
         tenant_ids = tenants_for(principal, "read", tenant_id)
         viewer = viewer_of(principal)
         if len(tenant_ids) == 1 and where == EVERYTHING:
-            found = self._repository.one(tenant_ids[0], activity_id, viewer)
+            found = self._reader.find(tenant_ids[0], activity_id, viewer)
             matches = [] if found is None else [found]
         else:
-            matches = self._repository.matching(tenant_ids, activity_id, viewer, where)
-        version, activity = only(matches, activity_id)
+            matches = self._reader.find_in_tenants(tenant_ids, activity_id, viewer, where)
+        version, activity = exactly_one(matches, activity_id)
         related = self._directory.lookup(activity.tenant_id, version, expand([activity]))
         return Found(activity, related, self._directory.tenant(activity.tenant_id, version))
 
@@ -145,29 +145,29 @@ class Activities:
         """
         chosen = one_tenant(principal, "write", tenant_id, InvalidActivity)
         now = self._clock()
-        receipt = None
+        record = None
         with self._database.transaction() as connection:
             tenant = find_tenant(connection, chosen)
             if tenant is None:
                 raise NotAuthenticated(detail=f"no tenant {chosen}")
             if idempotency is not None:
-                receipt = take_receipt(
+                record = claim_key(
                     connection,
                     tenant_id=chosen,
                     user_id=principal.user_id,
                     key=idempotency,
                     now=now,
                 )
-                if receipt.answer is not None:
-                    return receipt.answer
+                if record.answer is not None:
+                    return record.answer
             blank = blank_activity(tenant_id=chosen, user_id=principal.user_id, now=now)
             wanted = write(blank, tenant)
-            self._changes.check_references(connection, blank, wanted)
-            created = wanted._replace(id=number(connection, chosen))
+            self._write_rules.check_references(connection, blank, wanted)
+            created = wanted._replace(id=next_id(connection, chosen))
             answer = render(created, tenant)
-            if receipt is not None:
-                receipt.keep(connection, answer)
-            store(connection, [(None, created)])
+            if record is not None:
+                record.save_answer(connection, answer)
+            save(connection, [(None, created)])
         return answer
 
     def change(
@@ -186,12 +186,12 @@ class Activities:
         """
         tenant_ids = tenants_for(principal, "write", tenant_id)
         with self._database.transaction() as connection:
-            held = lock(
+            locked = lock(
                 connection, tenant_ids, [activity_id], viewer=viewer_of(principal), where=where
             )
-            before, tenant = only_version(held, activity_id, if_versions)
+            before, tenant = exactly_one_at(locked, activity_id, if_versions)
             wanted = write(before, tenant)
-            after = self._changes.save(connection, principal, [(before, wanted)])
+            after = self._write_rules.save(connection, principal, [(before, wanted)])
         return Found(after[0], {}, tenant)
 
     def remove(
@@ -209,11 +209,11 @@ class Activities:
         """
         tenant_ids = tenants_for(principal, "write", tenant_id)
         with self._database.transaction() as connection:
-            held = lock(
+            locked = lock(
                 connection, tenant_ids, [activity_id], viewer=viewer_of(principal), where=where
             )
-            before, tenant = only_version(held, activity_id, if_versions)
-            removed = self._changes.remove(connection, principal, [before])
+            before, tenant = exactly_one_at(locked, activity_id, if_versions)
+            removed = self._write_rules.remove(connection, principal, [before])
         return Found(removed[0], {}, tenant)
 
     def change_many(
@@ -232,10 +232,10 @@ class Activities:
         tenant_ids = tenants_for(principal, "write", tenant_id)
         viewer = viewer_of(principal)
         with self._database.transaction() as connection:
-            held = lock(connection, tenant_ids, activity_ids, viewer=viewer)
-            found = asked_for(held, activity_ids)
-            wishes = [(locked.activity, write(*locked)) for locked in held]
-            self._changes.save(connection, principal, wishes)
+            locked = lock(connection, tenant_ids, activity_ids, viewer=viewer)
+            found = found_ids(locked, activity_ids)
+            pending_changes = [(each.activity, write(*each)) for each in locked]
+            self._write_rules.save(connection, principal, pending_changes)
         return found
 
     def remove_many(
@@ -252,7 +252,7 @@ class Activities:
         tenant_ids = tenants_for(principal, "write", tenant_id)
         viewer = viewer_of(principal)
         with self._database.transaction() as connection:
-            held = lock(connection, tenant_ids, activity_ids, viewer=viewer)
-            found = asked_for(held, activity_ids)
-            self._changes.remove(connection, principal, [locked.activity for locked in held])
+            locked = lock(connection, tenant_ids, activity_ids, viewer=viewer)
+            found = found_ids(locked, activity_ids)
+            self._write_rules.remove(connection, principal, [each.activity for each in locked])
         return found

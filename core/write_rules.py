@@ -1,4 +1,4 @@
-"""What a write does once its records are held: stamp, check, store."""
+"""What a write does once its records are locked: check them, mark them updated, save them."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from core.caching.entity_cache import references
 from core.domain.errors import ActivityNotFound, InvalidActivity, InvalidQuery, VersionMismatch
 from core.domain.model import Activity, Principal
-from core.storage.activity_writer import Change, Locked, store
+from core.storage.activity_writer import Change, LockedActivity, save
 from core.storage.entity_store import missing_entities
 
 Clock = Callable[[], datetime]
@@ -17,8 +17,8 @@ Match = TypeVar("Match")
 AMBIGUOUS = "is required, because this id exists in several of the credential's organizations"
 
 
-class Changes:
-    """Stores what a principal makes of records that the transaction holds."""
+class WriteRules:
+    """Saves what a principal makes of records that the transaction has locked."""
 
     def __init__(self, *, clock: Clock, strict_references: bool) -> None:
         """With `strict_references` a new reference to an unknown entity is refused."""
@@ -29,32 +29,32 @@ class Changes:
         self,
         connection: Connection,
         principal: Principal,
-        wishes: Sequence[tuple[Activity, Activity]],
+        pending_changes: Sequence[tuple[Activity, Activity]],
     ) -> list[Activity]:
-        """Store the wishes that change something; return every record as it is then.
+        """Save those pairs of a record and its wanted state that differ; return every final record.
 
         Raises: InvalidActivity, for references that may not be unknown.
         """
         results = []
         changes: list[Change] = []
-        for before, wanted in wishes:
+        for before, wanted in pending_changes:
             if wanted != before:
                 self.check_references(connection, before, wanted)
-                changes.append((before, self._stamped(before, wanted, principal)))
+                changes.append((before, self._marked_updated(before, wanted, principal)))
             results.append(before if wanted == before else changes[-1][1])
-        store(connection, changes)
+        save(connection, changes)
         return results
 
     def remove(
-        self, connection: Connection, principal: Principal, held: Sequence[Activity]
+        self, connection: Connection, principal: Principal, locked: Sequence[Activity]
     ) -> list[Activity]:
         """Mark the records deleted; return them so."""
-        stamped = [self._stamped(activity, activity, principal) for activity in held]
-        removed = [activity._replace(deleted_at=activity.updated_at) for activity in stamped]
-        store(connection, list(zip(held, removed, strict=True)))
+        updated = [self._marked_updated(activity, activity, principal) for activity in locked]
+        removed = [activity._replace(deleted_at=activity.updated_at) for activity in updated]
+        save(connection, list(zip(locked, removed, strict=True)))
         return removed
 
-    def _stamped(self, before: Activity, wanted: Activity, principal: Principal) -> Activity:
+    def _marked_updated(self, before: Activity, wanted: Activity, principal: Principal) -> Activity:
         return wanted._replace(
             version=before.version + 1,
             updated_at=max(self._clock(), before.updated_at),
@@ -72,7 +72,7 @@ class Changes:
             raise InvalidActivity.from_problems(problems)
 
 
-def only(matches: Sequence[Match], activity_id: int) -> Match:
+def exactly_one(matches: Sequence[Match], activity_id: int) -> Match:
     """Return the one match. Raises: ActivityNotFound; InvalidQuery, if there are several."""
     if not matches:
         raise ActivityNotFound(activity_id)
@@ -81,22 +81,22 @@ def only(matches: Sequence[Match], activity_id: int) -> Match:
     return matches[0]
 
 
-def only_version(
-    held: Sequence[Locked], activity_id: int, if_versions: frozenset[int] | None
-) -> Locked:
+def exactly_one_at(
+    locked: Sequence[LockedActivity], activity_id: int, if_versions: frozenset[int] | None
+) -> LockedActivity:
     """Return the one locked record, at a version that the caller accepts.
 
-    Raises: as `only`; VersionMismatch.
+    Raises: as `exactly_one`; VersionMismatch.
     """
-    locked = only(held, activity_id)
-    if if_versions is not None and locked.activity.version not in if_versions:
+    match = exactly_one(locked, activity_id)
+    if if_versions is not None and match.activity.version not in if_versions:
         raise VersionMismatch
-    return locked
+    return match
 
 
-def asked_for(held: Sequence[Locked], activity_ids: Sequence[int]) -> list[int]:
+def found_ids(locked: Sequence[LockedActivity], activity_ids: Sequence[int]) -> list[int]:
     """Return the ids that were found, once each, in the order asked for."""
-    found = [locked.activity.id for locked in held]
+    found = [each.activity.id for each in locked]
     if len(found) != len(set(found)):
         raise InvalidQuery("organization_id", AMBIGUOUS)
     known = set(found)

@@ -7,7 +7,7 @@ from cachetools import LRUCache
 
 from core.domain.model import Viewer
 from core.domain.query import EVERYTHING, ActivityQuery, Condition, names_members
-from core.storage.activity_reader import DEEP_OFFSET, ActivityRepository, Rows
+from core.storage.activity_reader import DEEP_OFFSET, ActivityReader, Rows
 
 MAX_TOTALS = 10_000
 RARE = 1000
@@ -27,16 +27,16 @@ class _Totals(NamedTuple):
 class CountedPages:
     """Pages with their totals; `capacity` bounds the totals remembered, 0 counts every time."""
 
-    def __init__(self, repository: ActivityRepository, *, capacity: int = MAX_TOTALS) -> None:
+    def __init__(self, reader: ActivityReader, *, capacity: int = MAX_TOTALS) -> None:
         """Begin with nothing counted."""
-        self._repository = repository
+        self._reader = reader
         self._lock = Lock()
         self._totals: LRUCache[_Key, _Totals] = LRUCache(capacity)
 
     def page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery) -> Rows:
         """Return a page and its totals, all of one snapshot. Raises: Unavailable."""
         if query.offset >= DEEP_OFFSET or not self._totals.maxsize:
-            return self._repository.page(tenant_id, viewer, query, count=True)
+            return self._reader.page(tenant_id, viewer, query, count=True)
         key = (tenant_id, viewer, query.where)
         by_member = names_members(query.where)
         with self._lock:
@@ -46,14 +46,14 @@ class CountedPages:
         if known is None:
             return self._counted(key, query)
         is_rare = by_member and known.matches <= RARE
-        rows = self._repository.page(tenant_id, viewer, query, count=False, is_rare=is_rare)
+        rows = self._reader.page(tenant_id, viewer, query, count=False, is_rare=is_rare)
         if rows.version == known.version:
             return rows._replace(total=known.matches, visible_total=known.visible)
         if query.where != EVERYTHING:
             return self._counted(key, query, is_rare=is_rare)
         if rows.total is not None:
             return rows
-        version, visible_private = self._repository.count_visible_private(tenant_id, viewer)
+        version, visible_private = self._reader.count_visible_private(tenant_id, viewer)
         if version != rows.version:  # Written to in between.
             return self._counted(key, query)
         visible = rows.shared + visible_private
@@ -72,7 +72,7 @@ class CountedPages:
 
     def _page(self, key: _Key, query: ActivityQuery, *, is_rare: bool = False) -> Rows:
         tenant_id, viewer, _ = key
-        return self._repository.page(tenant_id, viewer, query, count=True, is_rare=is_rare)
+        return self._reader.page(tenant_id, viewer, query, count=True, is_rare=is_rare)
 
     def _remember(self, key: _Key, rows: Rows) -> _Totals:
         totals = _Totals(rows.total or 0, rows.visible_total or 0, rows.version)

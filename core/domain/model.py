@@ -70,7 +70,7 @@ class Activity(NamedTuple):
 def blank_activity(*, tenant_id: int, user_id: int, now: datetime) -> Activity:
     """Return the activity that a create starts from: every field at its unset value.
 
-    `id` is 0 until the repository numbers it. Owner and creator are the caller.
+    `id` is 0 until a number is given out for it. Owner and creator are the caller.
     """
     return Activity(
         tenant_id=tenant_id,

@@ -1,6 +1,6 @@
 """What a list is asked for, in the core's words: conditions, orders and pages as plain values.
 
-Dialects translate their query languages into these; `repository` turns them into one SQL
+Dialects translate their query languages into these; `sql_filters` turns them into one SQL
 predicate. Fields are names of `model.Activity`, or `EFFECTIVE_DURATION`. Every value is hashable,
 so that a parsed query and its compiled SQL can be remembered; conditions are no tuples, because
 "all of" and "any of" the same parts must not be equal.

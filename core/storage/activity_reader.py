@@ -1,7 +1,7 @@
-"""Rows to `Activity`: with `writes`, the only queries on activities.
+"""The statements that read activities, and how their rows become `Activity`.
 
-Reads are prepared text on the driver, made once for each shape of query. Every statement carries
-the tenant.
+A statement is text for the driver, made once for each shape of query. Every statement names the
+tenant.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ _NAMES = ", ".join(f"activities.{name}" for name in Activity._fields)
 _SEEN = str(SEEN.compile(dialect=DIALECT))
 _TENANT = "%(tenant_id)s::BIGINT"
 
-# The private records that concern a viewer, whatever the number of the others.
-_CONCERNING = f"""(
+# How many private records the viewer may see, found by index however many others there are.
+_VISIBLE_PRIVATE = f"""(
     SELECT count(*) FROM activities
     WHERE tenant_id = {_TENANT} AND deleted_at IS NULL AND visibility = 'private' AND (
         owner_id = %(user_id)s::BIGINT OR created_by = %(user_id)s::BIGINT
@@ -34,7 +34,7 @@ _COUNTERS = f"""
         sum(private)::BIGINT AS private
     FROM activity_counters WHERE tenant_id = {_TENANT}"""
 _HEADER = 6  # Columns before the activity's own in a row of a page.
-_ONE = f"""
+_BY_ID = f"""
     SELECT tenants.directory_version, {_NAMES}
     FROM activities JOIN tenants ON tenants.tenant_id = activities.tenant_id
     WHERE activities.tenant_id = {_TENANT} AND activities.id = %(activity_id)s::BIGINT
@@ -58,7 +58,7 @@ class Rows(NamedTuple):
     directory_version: int
 
 
-def to_activity(row: Sequence[Any]) -> Activity:
+def activity_from_row(row: Sequence[Any]) -> Activity:
     """Return a row, in the order of `Activity`'s fields, as an activity."""
     values = list(row)
     for index in LIST_POSITIONS:
@@ -66,7 +66,7 @@ def to_activity(row: Sequence[Any]) -> Activity:
     return Activity._make(values)
 
 
-def _bound(tenant_id: int, viewer: Viewer) -> dict[str, Any]:
+def _viewer_parameters(tenant_id: int, viewer: Viewer) -> dict[str, Any]:
     return {
         "tenant_id": tenant_id,
         "user_id": viewer.user_id,
@@ -74,30 +74,34 @@ def _bound(tenant_id: int, viewer: Viewer) -> dict[str, Any]:
     }
 
 
-class ActivityRepository:
+class ActivityReader:
     """Reads of activities, each one statement; nothing here begins a transaction to write."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def one(self, tenant_id: int, activity_id: int, viewer: Viewer) -> tuple[int, Activity] | None:
+    def find(self, tenant_id: int, activity_id: int, viewer: Viewer) -> tuple[int, Activity] | None:
         """Return the directory version and one activity that the viewer may see, or None."""
-        parameters = {**_bound(tenant_id, viewer), "activity_id": activity_id}
-        found = self._database.read(_ONE, parameters)
-        return (found[0][0], to_activity(found[0][1:])) if found else None
+        parameters = {**_viewer_parameters(tenant_id, viewer), "activity_id": activity_id}
+        found = self._database.read(_BY_ID, parameters)
+        return (found[0][0], activity_from_row(found[0][1:])) if found else None
 
-    def matching(
+    def find_in_tenants(
         self, tenant_ids: Sequence[int], activity_id: int, viewer: Viewer, where: Condition
     ) -> list[tuple[int, Activity]]:
-        """Return the same for one id in several tenants, filtered by a condition."""
+        """Return what `find` does for one id in several tenants, filtered by a condition."""
         parts = sql_parts(where, ())
-        sql = f"{_ONE} AND ({parts.where})"
+        sql = f"{_BY_ID} AND ({parts.where})"
         found: list[tuple[int, Activity]] = []
         for tenant_id in tenant_ids:
-            bound = {**_bound(tenant_id, viewer), "activity_id": activity_id, **parts.parameters}
+            parameters = {
+                **_viewer_parameters(tenant_id, viewer),
+                **parts.parameters,
+                "activity_id": activity_id,
+            }
             found += [
-                (row[0], to_activity(row[1:]))
-                for row in self._database.read(sql, bound, steady=False)
+                (row[0], activity_from_row(row[1:]))
+                for row in self._database.read(sql, parameters, generic_plan=False)
             ]
         return found
 
@@ -113,7 +117,7 @@ class ActivityRepository:
         """Return one page and the totals, all of one snapshot.
 
         `count` asks for what no counter holds: the matches of a filter, and the private records
-        that concern the viewer. Deep pages count anyway, and take a second statement.
+        that the viewer may see. Deep pages count anyway, and take a second statement.
         `is_rare` says that few records match: they are found by the filter and then sorted.
         Raises: Unavailable.
         """
@@ -121,7 +125,7 @@ class ActivityRepository:
             return self._deep_page(tenant_id, viewer, query)
         parts = sql_parts(query.where, query.order)
         parameters = {
-            **_bound(tenant_id, viewer),
+            **_viewer_parameters(tenant_id, viewer),
             **parts.parameters,
             "limit": query.limit,
             "offset": query.offset,
@@ -130,17 +134,18 @@ class ActivityRepository:
         sql = _page_sql(
             parts.where, parts.order, filtered=not unfiltered, count=count, is_rare=is_rare
         )
-        return _to_rows(self._database.read(sql, parameters, steady=unfiltered), viewer, query)
+        found = self._database.read(sql, parameters, generic_plan=unfiltered)
+        return _to_rows(found, viewer, query)
 
     def count_visible_private(self, tenant_id: int, viewer: Viewer) -> tuple[int, int]:
         """Return the activities' version, and how many private ones the viewer may see."""
-        found = self._database.read(_PRIVATE, _bound(tenant_id, viewer))
+        found = self._database.read(_COUNT_VISIBLE_PRIVATE, _viewer_parameters(tenant_id, viewer))
         return (found[0][0] or 0, found[0][1]) if found else (0, 0)
 
     def _deep_page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery) -> Rows:
         """Count first, then walk the index from whichever end is nearer, fetching ids only."""
         parts = sql_parts(query.where, query.order)
-        parameters = {**_bound(tenant_id, viewer), **parts.parameters}
+        parameters = {**_viewer_parameters(tenant_id, viewer), **parts.parameters}
         with self._database.transaction(isolation_level="REPEATABLE READ") as connection:
             counted = connection.exec_driver_sql(
                 _page_sql(parts.where, parts.order, filtered=query.where != EVERYTHING, count=True),
@@ -158,7 +163,7 @@ class ActivityRepository:
                 _deep_sql(parts.where, walk, parts.order),
                 {**parameters, "limit": size, "offset": from_end if backwards else query.offset},
             )
-            return head._replace(activities=[to_activity(row) for row in found])
+            return head._replace(activities=[activity_from_row(row) for row in found])
 
     def versions(self, tenant_id: int) -> Versions:
         """Return the versions of a tenant's activities and of its directory; 0 of no tenant."""
@@ -172,8 +177,8 @@ _VERSIONS = f"""
     FROM tenants WHERE tenant_id = {_TENANT}"""
 
 
-_PRIVATE = f"""
-    SELECT sum(version)::BIGINT, {_CONCERNING}
+_COUNT_VISIBLE_PRIVATE = f"""
+    SELECT sum(version)::BIGINT, {_VISIBLE_PRIVATE}
     FROM activity_counters WHERE tenant_id = {_TENANT}"""
 
 
@@ -189,10 +194,10 @@ def _page_sql(where: str, order: str, *, filtered: bool, count: bool, is_rare: b
     source = f"activities WHERE {matching}"
     if is_rare:
         source = f"(SELECT {_NAMES} FROM {source} OFFSET 0) AS activities"
-    concerning = f"CASE WHEN private > 0 THEN {_CONCERNING} ELSE 0 END"
+    visible_private = f"CASE WHEN private > 0 THEN {_VISIBLE_PRIVATE} ELSE 0 END"
     return f"""
     SELECT {total if count and filtered else "NULL::BIGINT"},
-        {concerning if count else "NULL::BIGINT"},
+        {visible_private if count else "NULL::BIGINT"},
         counters.shared, counters.private, counters.version, tenants.directory_version, page.*
     FROM tenants CROSS JOIN ({_COUNTERS}) AS counters
     LEFT JOIN LATERAL (
@@ -217,11 +222,11 @@ def _deep_sql(where: str, walk: str, order: str) -> str:
 def _to_rows(found: Sequence[Sequence[Any]], viewer: Viewer, query: ActivityQuery) -> Rows:
     if not found:  # No such tenant.
         return Rows([], 0, 0, 0, 0, 0)
-    total, concerning, shared, private, version, directory_version = found[0][:_HEADER]
+    total, visible_private, shared, private, version, directory_version = found[0][:_HEADER]
     if viewer.sees_all or not private:
-        concerning = private
-    visible = None if concerning is None else shared + concerning
+        visible_private = private
+    visible = None if visible_private is None else shared + visible_private
     if query.where == EVERYTHING:
         total = visible
-    listed = [to_activity(row[_HEADER:]) for row in found if row[_HEADER] is not None]
+    listed = [activity_from_row(row[_HEADER:]) for row in found if row[_HEADER] is not None]
     return Rows(listed, total, visible, shared, version, directory_version)

@@ -1,7 +1,7 @@
-"""What a writing transaction does with the rows of activities: lock, number, store, count.
+"""What a writing transaction does with the rows of activities: lock, number, save, count.
 
-Every statement carries the tenant. Storing moves the tenant's counters as the last thing, so that
-its version and its totals change in the same instant as the rows, and nobody waits long for them.
+Every statement names the tenant. Saving moves the tenant's counters last, so that its version and
+its totals change in the same commit as the rows, and other writers wait for them only briefly.
 """
 
 import random
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, any_, bindparam, literal, select, update
 
 from core.domain.model import Activity, Tenant, Viewer
 from core.domain.query import EVERYTHING, Condition
-from core.storage.activity_reader import LIST_POSITIONS, to_activity
+from core.storage.activity_reader import LIST_POSITIONS, activity_from_row
 from core.storage.sql_filters import SEEN, fold, predicate
 from core.storage.tables import (
     ACTIVITY_COLUMNS,
@@ -30,8 +30,8 @@ Change = tuple[Activity | None, Activity]
 """A record before and after a write; None before it was there."""
 
 
-class Locked(NamedTuple):
-    """A record that this transaction holds, and the tenant it belongs to."""
+class LockedActivity(NamedTuple):
+    """A record that this transaction has locked, and the tenant that it belongs to."""
 
     activity: Activity
     tenant: Tenant
@@ -40,7 +40,7 @@ class Locked(NamedTuple):
 _lockable = select(
     *ACTIVITY_COLUMNS, tenants.c.name, tenants.c.timezone, tenants.c.deskera_timezone
 ).join_from(activities, tenants, tenants.c.tenant_id == columns.tenant_id)
-_lock = (
+_lock_by_id = (
     _lockable.where(
         columns.tenant_id == any_(bindparam("tenant_ids", type_=Ids)),
         columns.id == any_(bindparam("activity_ids", type_=Ids)),
@@ -58,9 +58,9 @@ def lock(
     *,
     viewer: Viewer,
     where: Condition = EVERYTHING,
-) -> list[Locked]:
+) -> list[LockedActivity]:
     """Lock and return the records that the viewer may see, in the order of their ids."""
-    statement = _lock if where == EVERYTHING else _lock.where(predicate(where))
+    statement = _lock_by_id if where == EVERYTHING else _lock_by_id.where(predicate(where))
     found = connection.execute(
         statement,
         {
@@ -70,16 +70,16 @@ def lock(
             "sees_all": viewer.sees_all,
         },
     )
-    return [_to_locked(row) for row in found]
+    return [_to_locked_activity(row) for row in found]
 
 
-def _to_locked(row: Sequence[Any]) -> Locked:
+def _to_locked_activity(row: Sequence[Any]) -> LockedActivity:
     size = len(ACTIVITY_COLUMNS)
-    activity = to_activity(row[:size])
-    return Locked(activity, Tenant(activity.tenant_id, *row[size:]))
+    activity = activity_from_row(row[:size])
+    return LockedActivity(activity, Tenant(activity.tenant_id, *row[size:]))
 
 
-def number(connection: Connection, tenant_id: int) -> int:
+def next_id(connection: Connection, tenant_id: int) -> int:
     """Return the tenant's next activity id; others wait for it until this transaction ends."""
     statement = (
         update(activity_numbers)
@@ -90,7 +90,7 @@ def number(connection: Connection, tenant_id: int) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def stored(activity: Activity) -> dict[str, Any]:
+def column_values(activity: Activity) -> dict[str, Any]:
     """Return the columns of an activity as they are stored."""
     values = activity._asdict()
     for index in LIST_POSITIONS:
@@ -100,19 +100,19 @@ def stored(activity: Activity) -> dict[str, Any]:
     return values
 
 
-def store(connection: Connection, changes: Sequence[Change]) -> None:
-    """Store new and changed records that this transaction holds, and count them.
+def save(connection: Connection, changes: Sequence[Change]) -> None:
+    """Insert new records, update changed ones that are locked, and move the counters.
 
-    Records that change alike are stored by one statement. Nothing may follow in the transaction
-    but its end: the tenant's counters stay locked until then.
+    Records that change the same columns to the same values share one UPDATE. Call this last: the
+    tenant's counters stay locked until the transaction ends.
     """
-    alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    grouped_updates: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for before, after in changes:
         if before is None:
-            connection.execute(activities.insert(), stored(after))
+            connection.execute(activities.insert(), column_values(after))
         else:
-            alike[after.tenant_id, *_differences(before, after)].append(after.id)
-    for (tenant_id, *differences), activity_ids in alike.items():
+            grouped_updates[after.tenant_id, *_differences(before, after)].append(after.id)
+    for (tenant_id, *differences), activity_ids in grouped_updates.items():
         connection.execute(
             update(activities)
             .where(
@@ -122,12 +122,13 @@ def store(connection: Connection, changes: Sequence[Change]) -> None:
             .values(dict(differences))
         )
     for tenant_id in sorted({after.tenant_id for _, after in changes}):
-        _count(connection, tenant_id, [pair for pair in changes if pair[1].tenant_id == tenant_id])
+        own_changes = [pair for pair in changes if pair[1].tenant_id == tenant_id]
+        _count_changes(connection, tenant_id, own_changes)
 
 
 def _differences(before: Activity, after: Activity) -> list[tuple[str, Any]]:
     """Return the columns that a write touches and their new values, hashable."""
-    new, old = stored(after), stored(before)
+    new, old = column_values(after), column_values(before)
     return [
         (name, tuple(value) if isinstance(value, list) else value)
         for name, value in new.items()
@@ -135,13 +136,13 @@ def _differences(before: Activity, after: Activity) -> list[tuple[str, Any]]:
     ]
 
 
-def _count(connection: Connection, tenant_id: int, changes: Sequence[Change]) -> None:
-    shared = sum(_shares(after) - _shares(before) for before, after in changes)
+def _count_changes(connection: Connection, tenant_id: int, changes: Sequence[Change]) -> None:
+    shared = sum(_is_shared(after) - _is_shared(before) for before, after in changes)
     private = sum(_is_private(after) - _is_private(before) for before, after in changes)
     move_counters(connection, tenant_id, shared=shared, private=private)
 
 
-def _shares(activity: Activity | None) -> bool:
+def _is_shared(activity: Activity | None) -> bool:
     return _is_live(activity) and not _is_private(activity)
 
 

@@ -95,7 +95,7 @@ class Credentials:
     """Issues, finds and revokes keys."""
 
     def __init__(self, database: Database, clock: Clock = utc_now) -> None:
-        """Stamp and judge keys by `clock`."""
+        """Take the present instant from `clock`, for creation, expiry and revocation."""
         self._database = database
         self._clock = clock
 
@@ -127,7 +127,7 @@ class Credentials:
         with self._database.transaction() as connection:
             if find_tenant(connection, tenant_id) is None:
                 raise EntityNotFound(f"there is no tenant {tenant_id}")
-            keep_credential(connection, credential)
+            insert_credential(connection, credential)
         return token
 
     def find(self, tenant_id: int, key_id: str) -> Credential | None:
@@ -160,8 +160,8 @@ class Credentials:
             return bool(connection.execute(statement).rowcount)
 
 
-def keep_credential(connection: Connection, credential: Credential) -> None:
-    """Store a key; one that is known under this id is left as it is."""
+def insert_credential(connection: Connection, credential: Credential) -> None:
+    """Insert a key; a stored key with the same id is left as it is."""
     values = {**credential._asdict(), "scopes": list(credential.scopes)}
     connection.execute(insert(credentials).on_conflict_do_nothing(), values)
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.domain.errors import Unavailable
-from core.storage.read_pool import Broken, Busy, Readers
+from core.storage.read_pool import ConnectionLost, PoolExhausted, ReadPool
 
 Observer = Callable[[str, Any], None]
 CONNECT_TIMEOUT_SECONDS = 2
@@ -28,6 +28,7 @@ READ_TIMEOUT_MS = 10_000  # No honest list takes as long; a hostile one must not
 GENERIC_PLANS = "-c plan_cache_mode=force_generic_plan"
 CUSTOM_PLANS = "-c plan_cache_mode=force_custom_plan"
 DRIVER = "postgresql+psycopg"
+_READ_FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, PoolExhausted)
 
 
 def driver_url(url: str) -> URL:
@@ -50,18 +51,18 @@ class Database:
             connect_args=_connect_arguments(),
         )
         event.listen(self.engine, "before_cursor_execute", self._observe)
-        self._reads = self._readers(CUSTOM_PLANS, size=pool_size)
-        self._steady_reads = self._readers(GENERIC_PLANS, size=pool_size)
+        self._custom_reads = self._read_pool(CUSTOM_PLANS, size=pool_size)
+        self._generic_reads = self._read_pool(GENERIC_PLANS, size=pool_size)
 
-    def _readers(self, plans: str, *, size: int) -> Readers:
+    def _read_pool(self, plans: str, *, size: int) -> ReadPool:
         arguments, names = self.engine.dialect.create_connect_args(self.engine.url)
         server = f"-c statement_timeout={READ_TIMEOUT_MS} {plans}"
         options = {**names, **_connect_arguments(server), "autocommit": True}
-        return Readers(
+        return ReadPool(
             partial(psycopg.connect, *arguments, **options),
             size=2 * size,
-            kept=size,
-            patience_seconds=POOL_TIMEOUT_SECONDS,
+            max_idle=size,
+            acquire_timeout_seconds=POOL_TIMEOUT_SECONDS,
         )
 
     def _observe(self, _connection: Any, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
@@ -88,38 +89,38 @@ class Database:
         sql: str,
         parameters: Mapping[str, Any],
         *,
-        steady: bool = True,
+        generic_plan: bool = True,
     ) -> Sequence[tuple[Any, ...]]:
         """Return the rows of one SELECT, outside any transaction.
 
-        `steady` says that one plan is best whatever the values: it is prepared and kept. A
+        `generic_plan` says that one plan is best whatever the values: it is prepared and kept. A
         connection that died since its last use is replaced once. Raises: Unavailable.
         """
         for observer in self.observers:
             observer(sql, parameters)
-        readers = self._steady_reads if steady else self._reads
+        pool = self._generic_reads if generic_plan else self._custom_reads
         try:
-            return readers.read(sql, parameters, prepare=steady)
-        except Broken:
-            return self._read_again(readers, sql, parameters, prepare=steady)
-        except (psycopg.OperationalError, psycopg.InterfaceError, Busy) as error:
+            return pool.read(sql, parameters, prepare=generic_plan)
+        except ConnectionLost:
+            return self._read_again(pool, sql, parameters, prepare=generic_plan)
+        except _READ_FAILURES as error:
             raise Unavailable(detail=_first_line(error)) from error
 
     def _read_again(
-        self, readers: Readers, sql: str, parameters: Mapping[str, Any], *, prepare: bool
+        self, pool: ReadPool, sql: str, parameters: Mapping[str, Any], *, prepare: bool
     ) -> Sequence[tuple[Any, ...]]:
         """Read on a new connection; the idle ones are gone, as they died with the same server."""
         self.close()
         try:
-            return readers.read(sql, parameters, prepare=prepare)
-        except (psycopg.OperationalError, psycopg.InterfaceError, Broken, Busy) as error:
+            return pool.read(sql, parameters, prepare=prepare)
+        except (*_READ_FAILURES, ConnectionLost) as error:
             raise Unavailable(detail=_first_line(error)) from error
 
     def close(self) -> None:
         """Close every connection that is not in use."""
         self.engine.dispose()
-        self._reads.close()
-        self._steady_reads.close()
+        self._custom_reads.close()
+        self._generic_reads.close()
 
 
 def _connect_arguments(server: str = "") -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The rows of the directory: users, companies, contacts and deals, by tenant, kind and id.
 
 Every change takes the tenant's next directory version and leaves it on the row; a removed entity
-stays as a mark. Whoever remembers entities can so ask what changed since a version it knows.
+stays as a tombstone. A cache of entities can therefore ask what changed since its version.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ _TENANT = """
 
 
 def _by_ref(found: Iterable[tuple[str, int, str]]) -> dict[EntityRef, str]:
-    """Return rows by their refs, of which many are remembered: equal kinds are one text."""
+    """Return rows by their refs. Caches keep many of them, so that equal kinds share one string."""
     return {EntityRef(intern(kind), id_): fields for kind, id_, fields in found}
 
 
@@ -138,7 +138,7 @@ def missing_entities(
 
 
 def remove_entity(connection: Connection, tenant_id: int, ref: EntityRef) -> bool:
-    """Remove an entity, leaving a mark of its removal; returns whether it was there."""
+    """Remove an entity, leaving a tombstone; returns whether it was there."""
     if not lock_directory(connection, tenant_id) or not _stored(connection, tenant_id, [ref]):
         return False
     connection.execute(

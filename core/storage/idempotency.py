@@ -14,23 +14,25 @@ from core.domain.errors import IdempotencyConflict
 from core.domain.model import IdempotencyKey
 from core.storage.tables import idempotency_keys
 
-KEPT = timedelta(hours=24)
+KEY_LIFETIME = timedelta(hours=24)
 _columns = idempotency_keys.c
 
 
-class Receipt(NamedTuple):
-    """The place where the answer to one key is kept; `answer` is the first one, if given."""
+class IdempotencyRecord(NamedTuple):
+    """The row of one key; `answer` is the answer to the first request, None before there is one."""
 
     tenant_id: int
     user_id: int
     key: IdempotencyKey
     answer: bytes | None
 
-    def keep(self, connection: Connection, answer: bytes) -> None:
-        """Keep the answer for the repeats to come."""
-        connection.execute(update(idempotency_keys).where(self._place()).values(answer=answer))
+    def save_answer(self, connection: Connection, answer: bytes) -> None:
+        """Save the answer, which every repeat of the request will get."""
+        connection.execute(
+            update(idempotency_keys).where(self._is_this_key()).values(answer=answer)
+        )
 
-    def _place(self) -> ColumnElement[bool]:
+    def _is_this_key(self) -> ColumnElement[bool]:
         return and_(
             _columns.tenant_id == self.tenant_id,
             _columns.user_id == self.user_id,
@@ -39,20 +41,20 @@ class Receipt(NamedTuple):
         )
 
 
-def take_receipt(
+def claim_key(
     connection: Connection, *, tenant_id: int, user_id: int, key: IdempotencyKey, now: datetime
-) -> Receipt:
-    """Return the receipt of a key: with the first answer, or empty for the caller to fill.
+) -> IdempotencyRecord:
+    """Insert a key and return its record, or return the record of its first use.
 
     Keys of this tenant older than a day are dropped first. Raises: IdempotencyConflict, if the
     key came with another body before.
     """
     connection.execute(
         delete(idempotency_keys).where(
-            _columns.tenant_id == tenant_id, _columns.created_at < now - KEPT
+            _columns.tenant_id == tenant_id, _columns.created_at < now - KEY_LIFETIME
         )
     )
-    receipt = Receipt(tenant_id, user_id, key, None)
+    record = IdempotencyRecord(tenant_id, user_id, key, None)
     inserted = connection.execute(
         insert(idempotency_keys)
         .values(
@@ -67,9 +69,9 @@ def take_receipt(
         .returning(_columns.key)
     ).first()
     if inserted is not None:
-        return receipt
-    place = select(_columns.digest, _columns.answer).where(receipt._place())
+        return record
+    place = select(_columns.digest, _columns.answer).where(record._is_this_key())
     digest, answer = connection.execute(place).one()
     if digest != key.digest:
         raise IdempotencyConflict
-    return receipt._replace(answer=answer)
+    return record._replace(answer=answer)

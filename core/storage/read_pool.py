@@ -17,30 +17,30 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 PAUSE_SECONDS = 0.002
 
 
-class Broken(Exception):
+class ConnectionLost(Exception):
     """The connection died before it answered."""
 
 
-class Busy(Exception):
+class PoolExhausted(Exception):
     """No connection became free in time."""
 
 
-class Readers:
-    """A stack of at most `size` connections in autocommit, shared by threads; `kept` stay open."""
+class ReadPool:
+    """At most `size` connections in autocommit, shared by threads; `max_idle` may be idle."""
 
     def __init__(
         self,
         connect: Callable[[], psycopg.Connection[Any]],
         *,
         size: int,
-        kept: int,
-        patience_seconds: float,
+        max_idle: int,
+        acquire_timeout_seconds: float,
     ) -> None:
         """Connect to nothing yet; all connections are made by `connect`."""
         self._connect = connect
         self._size = size
-        self._kept = kept
-        self._patience_seconds = patience_seconds
+        self._max_idle = max_idle
+        self._acquire_timeout_seconds = acquire_timeout_seconds
         self._idle: deque[Cursor] = deque()
         self._lock = Lock()
         self._open = 0
@@ -50,27 +50,27 @@ class Readers:
     ) -> Sequence[tuple[Any, ...]]:
         """Return the rows of a statement, with binary results.
 
-        Raises: Broken, Busy, and the driver's errors where the connection lives.
+        Raises: ConnectionLost, PoolExhausted, and the driver's errors where the connection lives.
         """
         try:
             cursor = self._idle.pop()
         except IndexError:
-            cursor = self._another()
+            cursor = self._acquire()
         try:
             return cursor.execute(sql, parameters, prepare=prepare).fetchall()
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if cursor.connection.broken or cursor.connection.closed:
-                raise Broken(str(error)) from error
+                raise ConnectionLost(str(error)) from error
             raise
         finally:
-            self._give_back(cursor)
+            self._release(cursor)
 
-    def _another(self) -> Cursor:
+    def _acquire(self) -> Cursor:
         """Return a cursor on a new connection, or the next one that is given back."""
-        until = time.monotonic() + self._patience_seconds
+        until = time.monotonic() + self._acquire_timeout_seconds
         while not self._may_open():
             if time.monotonic() >= until:
-                raise Busy(f"all {self._size} connections are busy")
+                raise PoolExhausted(f"all {self._size} connections are busy")
             time.sleep(PAUSE_SECONDS)
             if self._idle:
                 try:
@@ -90,9 +90,9 @@ class Readers:
             self._open += 1
             return True
 
-    def _give_back(self, cursor: Cursor) -> None:
+    def _release(self, cursor: Cursor) -> None:
         if not cursor.connection.closed:  # A broken one is closed too.
-            if len(self._idle) < self._kept:
+            if len(self._idle) < self._max_idle:
                 self._idle.append(cursor)
                 return
             cursor.connection.close()

@@ -50,7 +50,7 @@ tenants = Table(
     Column("name", Text, nullable=False),
     Column("timezone", Text, nullable=False, server_default="UTC"),
     Column("deskera_timezone", Text, nullable=False, server_default="UTC"),
-    # Grows with every change of the tenant's directory or of this row; see `directory`.
+    # Grows with every change of the tenant's directory or of this row; see `entity_store`.
     Column("directory_version", BigInteger, nullable=False, server_default="1"),
 )
 
@@ -194,8 +194,8 @@ activity_counters = Table(
     postgresql_with={"fillfactor": "25"},
 )
 
-# Users, companies, contacts and deals. A removed one stays as a mark, so that readers who
-# remember it learn of the removal.
+# Users, companies, contacts and deals. A removed one stays as a tombstone, so that caches that
+# hold it learn of the removal.
 entities = Table(
     "entities",
     metadata,

@@ -52,7 +52,7 @@ def _prepare_counters(connection: Connection, tenant_id: int) -> None:
 
 
 def lock_directory(connection: Connection, tenant_id: int) -> bool:
-    """Hold a tenant's directory until this transaction ends; returns whether there is one.
+    """Lock a tenant's directory until this transaction ends; returns whether there is one.
 
     Whoever changes the directory calls this first, so that versions are committed in order.
     """
@@ -61,7 +61,7 @@ def lock_directory(connection: Connection, tenant_id: int) -> bool:
 
 
 def next_directory_version(connection: Connection, tenant_id: int) -> int:
-    """Move and return the directory version of a tenant that this transaction holds."""
+    """Move and return the directory version of a tenant that this transaction has locked."""
     moved = (
         tenants.update()
         .where(_columns.tenant_id == tenant_id)

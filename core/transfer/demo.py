@@ -17,7 +17,7 @@ from core.storage.credential_store import (
     Credential,
     Credentials,
     digest_of,
-    keep_credential,
+    insert_credential,
     utc_now,
 )
 from core.storage.database import Database
@@ -35,11 +35,11 @@ def load_demo(database: Database, *, clock: Clock = utc_now) -> None:
     Raises: Unavailable.
     """
     lines = files("core.transfer").joinpath("demo.ndjson").read_bytes().splitlines()
-    report = import_lines(database, lines, keep_known=True, clock=clock)
+    report = import_lines(database, lines, skip_known=True, clock=clock)
     if report.bad_count:  # The file is ours: this can only be a mistake in it.
         raise ValueError(f"core/transfer/demo.ndjson: {report.bad_lines}")
     with database.transaction() as connection:
-        keep_credential(connection, _demo_credential(clock()))
+        insert_credential(connection, _demo_credential(clock()))
 
 
 def _demo_credential(now: datetime) -> Credential:

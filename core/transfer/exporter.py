@@ -1,4 +1,4 @@
-"""Whole data sets out: NDJSON of everything, or of one tenant, as one instant saw it."""
+"""Export of everything, or of one tenant, as NDJSON: one snapshot of the database."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, select
 from core.domain.entity import ENTITY_KINDS
 from core.domain.errors import EntityNotFound
 from core.domain.model import Tenant
-from core.storage.activity_reader import to_activity
+from core.storage.activity_reader import activity_from_row
 from core.storage.database import Database
 from core.storage.tables import ACTIVITY_COLUMNS, activities, entities, tenants
 from core.transfer import ndjson
@@ -16,7 +16,7 @@ from core.transfer.staging import BATCH_SIZE
 
 
 def export_lines(database: Database, *, tenant_id: int | None = None) -> Iterator[bytes]:
-    """Return the lines of everything, or of one tenant, as one instant saw it.
+    """Return the lines of everything, or of one tenant, in one snapshot of the database.
 
     Each tenant comes before its users, companies, contacts, deals and activities, all in the
     order of their ids, deleted activities among them. Raises: EntityNotFound, Unavailable.
@@ -31,7 +31,7 @@ def export_lines(database: Database, *, tenant_id: int | None = None) -> Iterato
                 for entity_id, fields in _stream(connection, _entities(tenant.id, kind)):
                     yield ndjson.write_entity(tenant.id, kind, entity_id, fields)
             for row in _stream(connection, _activities(tenant.id)):
-                yield ndjson.write_activity(to_activity(row))
+                yield ndjson.write_activity(activity_from_row(row))
 
 
 def _stream(connection: Connection, statement: Select[Any]) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Whole files in: NDJSON into the database, in one transaction.
+"""Import of whole NDJSON files into the database, each in one transaction.
 
 A file is read to its end before anything is written: one bad line, and nothing of it is.
 """
@@ -16,7 +16,7 @@ from core.storage.database import Database
 from core.storage.entity_store import put_entities
 from core.storage.tenant_store import find_tenant, put_tenant
 from core.transfer import ndjson
-from core.transfer.staging import BATCH_SIZE, Merged, Staging, activity_row, reserve_ids
+from core.transfer.staging import BATCH_SIZE, MergeCounts, Staging, activity_row, reserve_ids
 
 Clock = Callable[[], datetime]
 MAX_BAD_LINES_SHOWN = 1000
@@ -52,28 +52,28 @@ def import_lines(
     lines: Iterable[bytes],
     *,
     tenant_id: int | None = None,
-    keep_known: bool = False,
+    skip_known: bool = False,
     clock: Clock = utc_now,
 ) -> ImportReport:
     """Store every record of NDJSON lines, or none of them if a line is bad.
 
-    What is known under its id is replaced, or with `keep_known` left alone, even where it was
-    deleted since; what is equal does not move. Of two lines with one id the later counts. With
-    `tenant_id`, lines need not name their tenant and must not name another. Blank lines are
-    passed over. Raises: Unavailable.
+    A record that is stored under its id is replaced; with `skip_known` it is left as it is, even
+    if it was deleted since. An equal record does not change its version. Of two lines with one id
+    the later counts. With `tenant_id`, lines need not name their tenant and must not name another.
+    Blank lines are skipped. Raises: Unavailable.
     """
     with database.transaction() as connection:
-        intake = _Intake(connection, tenant_id=tenant_id, now=clock())
+        loader = LineLoader(connection, tenant_id=tenant_id, now=clock())
         for number, line in enumerate(lines, start=1):
-            intake.take(number, line)
+            loader.load(number, line)
         changed = 0
-        if not intake.bad_count:
-            intake.flush()
-            changed = _merge(database, connection, intake, keep_known=keep_known)
-    return ImportReport(intake.records, changed, intake.bad_lines, intake.bad_count)
+        if not loader.bad_count:
+            loader.flush()
+            changed = _merge(database, connection, loader, skip_known=skip_known)
+    return ImportReport(loader.records, changed, loader.bad_lines, loader.bad_count)
 
 
-class _Intake:
+class LineLoader:
     """Checks lines one by one and stages what is good, for as long as nothing was bad."""
 
     def __init__(self, connection: Connection, *, tenant_id: int | None, now: datetime) -> None:
@@ -88,25 +88,25 @@ class _Intake:
         self._known: dict[int, Tenant | None] = {}
         self._activities: list[dict[str, Any]] = []
         self._entities: list[dict[str, Any]] = []
-        self._waiting_bytes = 0
+        self._buffered_bytes = 0
 
-    def take(self, number: int, line: bytes) -> None:
-        """Check one line and stage its record, or note why it is bad."""
+    def load(self, number: int, line: bytes) -> None:
+        """Check one line and buffer its record, or note why it is bad."""
         if not line.strip():
             return
         try:
             record = ndjson.read(ndjson.parse(line), tenant_id=self._tenant_id)
             if self._tenant_id not in (None, record.tenant_id):
                 raise InvalidEntity("tenant_id", f"must be {self._tenant_id}, as was asked for")
-            self._stage(number, record)
+            self._buffer(number, record)
             self.records += 1
-            self._waiting_bytes += len(line)
+            self._buffered_bytes += len(line)
         except InvalidEntity as error:
             self.bad_count += 1
             if len(self.bad_lines) < MAX_BAD_LINES_SHOWN:
                 self.bad_lines.append(BadLine(number, error.public_message))
 
-    def _stage(self, number: int, record: ndjson.Record) -> None:
+    def _buffer(self, number: int, record: ndjson.Record) -> None:
         if record.kind == "tenant":
             self.tenants[record.id] = ndjson.to_tenant(record)
             return
@@ -117,8 +117,8 @@ class _Intake:
             self._activities.append(activity_row(activity, line=number, stamps=stamps))
         else:
             self._entities.append({**record._asdict(), "line": number})
-        waiting = len(self._activities) + len(self._entities)
-        if waiting >= BATCH_SIZE or self._waiting_bytes >= BATCH_BYTES:
+        buffered = len(self._activities) + len(self._entities)
+        if buffered >= BATCH_SIZE or self._buffered_bytes >= BATCH_BYTES:
             self.flush()
 
     def _tenant(self, tenant_id: int) -> Tenant:
@@ -130,24 +130,26 @@ class _Intake:
         return tenant
 
     def flush(self) -> None:
-        """Hand over what was gathered; after a bad line it is only forgotten."""
+        """Move the buffered rows to the staging tables; after a bad line, discard them."""
         if not self.bad_count:
             self.staging.add_activities(self._activities)
             self.staging.add_entities(self._entities)
         self._activities = []
         self._entities = []
-        self._waiting_bytes = 0
+        self._buffered_bytes = 0
 
 
-def _merge(database: Database, connection: Connection, intake: _Intake, *, keep_known: bool) -> int:
+def _merge(
+    database: Database, connection: Connection, loader: LineLoader, *, skip_known: bool
+) -> int:
     """Move what was staged into the real tables; return how many activities changed.
 
     Locks are taken in the order that other writers take them, the widest last.
     """
-    staging = intake.staging
+    staging = loader.staging
     for tenant_id in staging.last_activity_ids():
-        staging.take_turn(tenant_id)
-    staging.settle(keep_known=keep_known)
+        staging.lock_import(tenant_id)
+    staging.deduplicate(skip_known=skip_known)
     last_ids = staging.last_activity_ids()
     # In a transaction of its own: whoever is creating an activity now is waited for, and whoever
     # does it during the merge gets an id beyond the file's.
@@ -155,21 +157,21 @@ def _merge(database: Database, connection: Connection, intake: _Intake, *, keep_
         for tenant_id, last_id in last_ids.items():
             reserve_ids(ahead, tenant_id, last_id)
     merged = {
-        tenant_id: staging.merge_activities(tenant_id, now=intake.now) for tenant_id in last_ids
+        tenant_id: staging.merge_activities(tenant_id, now=loader.now) for tenant_id in last_ids
     }
-    for tenant_id, tenant in sorted(intake.tenants.items()):
-        if not (keep_known and find_tenant(connection, tenant_id)):
+    for tenant_id, tenant in sorted(loader.tenants.items()):
+        if not (skip_known and find_tenant(connection, tenant_id)):
             put_tenant(connection, tenant)
     for tenant_id in staging.entity_tenants():
         for batch in staging.entities(tenant_id):
             put_entities(connection, tenant_id, batch)
     for tenant_id, part in merged.items():
         reserve_ids(connection, tenant_id, last_ids[tenant_id])  # For a tenant of this file.
-        _record(connection, tenant_id, part)
+        _move_counters(connection, tenant_id, part)
     return sum(part.changed for part in merged.values())
 
 
-def _record(connection: Connection, tenant_id: int, part: Merged) -> None:
+def _move_counters(connection: Connection, tenant_id: int, part: MergeCounts) -> None:
     if part.changed:
         activity_writer.move_counters(
             connection, tenant_id, shared=part.shared, private=part.private

@@ -1,8 +1,9 @@
-"""The waiting room of an import: rows gather in temporary tables, then enter the real ones at once.
+"""The staging tables of an import: rows gather in temporary tables and are then merged.
 
-A file of any size so takes bounded memory, is compared with what is stored in the database itself,
-and locks what others use only at the end. Beside `writes` this is the one place that writes
-activities. Everything happens inside the caller's transaction, and the tables vanish with it.
+A file of any size therefore takes bounded memory, is compared with the stored rows inside the
+database, and locks rows that others use only at the end. Beside `activity_writer` this is the one
+module that writes activities. Everything happens inside the caller's transaction, and the tables
+vanish with it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +38,7 @@ _CREATE = (
 _ADD = """
     INSERT INTO incoming_{table}
     SELECT * FROM json_populate_recordset(NULL::incoming_{table}, CAST(:rows AS JSON))"""
-_SETTLE = (
+_DEDUPLICATE = (
     "ANALYZE incoming_activities",
     "ANALYZE incoming_entities",
     """DELETE FROM incoming_activities AS older USING incoming_activities AS newer
@@ -58,7 +59,7 @@ _ENTITIES = text(
     "SELECT kind, id, fields FROM incoming_entities WHERE tenant_id = :tenant_id ORDER BY 1, 2"
 )
 # Two imports of one tenant would both count a row as new that both bring.
-_TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('import', :tenant_id))")
+_LOCK_IMPORT = text("SELECT pg_advisory_xact_lock(hashtextextended('import', :tenant_id))")
 _COUNTS = """
     SELECT count(*) FILTER (WHERE visibility <> 'private'),
         count(*) FILTER (WHERE visibility = 'private')
@@ -78,8 +79,9 @@ _COUNT_NEW = text(
     SELECT visibility, deleted_at FROM incoming_activities WHERE tenant_id = :tenant_id"""
     )
 )
-# Stamps that a line leaves out stay as they are stored; a change without a stamp is stamped now.
-_KEEP_STAMPS = text(f"""
+# A line that leaves out created_at or updated_at keeps the stored one; if it changes the record,
+# updated_at becomes the present instant.
+_FILL_TIMESTAMPS = text(f"""
     UPDATE incoming_activities AS new SET
         created_at = coalesce(new.created_at, known.created_at),
         updated_at = coalesce(new.updated_at, CASE
@@ -106,7 +108,7 @@ _RESERVE = text("""
     WHERE tenant_id = :tenant_id AND last_id < :last_id""")
 
 
-class Merged(NamedTuple):
+class MergeCounts(NamedTuple):
     """What a merge changed: how many activities, and the numbers of live ones by visibility."""
 
     changed: int
@@ -124,42 +126,42 @@ class Staging:
             connection.execute(text(statement))
 
     def add_activities(self, rows: list[Row]) -> None:
-        """Take in rows made by `activity_row`."""
+        """Stage rows made by `activity_row`."""
         self._add("activities", rows)
 
     def add_entities(self, rows: list[Row]) -> None:
-        """Take in rows of tenant_id, kind, id, fields and line."""
+        """Stage rows of tenant_id, kind, id, fields and line."""
         self._add("entities", rows)
 
     def _add(self, table: str, rows: list[Row]) -> None:
         statement = text(_ADD.format(table=table))
         self._connection.execute(statement, {"rows": orjson.dumps(rows).decode()})
 
-    def settle(self, *, keep_known: bool) -> None:
-        """Leave the last line of each id; with `keep_known`, only ids that were never stored."""
-        for statement in (*_SETTLE, *(_DROP_KNOWN if keep_known else ())):
+    def deduplicate(self, *, skip_known: bool) -> None:
+        """Leave the last line of each id; with `skip_known`, only ids that were never stored."""
+        for statement in (*_DEDUPLICATE, *(_DROP_KNOWN if skip_known else ())):
             self._connection.execute(text(statement))
 
     def last_activity_ids(self) -> dict[int, int]:
         """Return the tenants that have activities here, each with its largest id."""
         return {row[0]: row[1] for row in self._connection.execute(_LAST_IDS)}
 
-    def take_turn(self, tenant_id: int) -> None:
-        """Wait until no other import is merging activities of this tenant."""
-        self._connection.execute(_TAKE_TURN, {"tenant_id": tenant_id})
+    def lock_import(self, tenant_id: int) -> None:
+        """Wait until no other import is merging activities of this tenant, and keep others out."""
+        self._connection.execute(_LOCK_IMPORT, {"tenant_id": tenant_id})
 
-    def merge_activities(self, tenant_id: int, *, now: datetime) -> Merged:
+    def merge_activities(self, tenant_id: int, *, now: datetime) -> MergeCounts:
         """Write a tenant's activities where they differ from what is stored; versions move.
 
-        Call `take_turn` before, and have the ids reserved.
+        Call `lock_import` before, and have the ids reserved.
         """
         parameters = {"tenant_id": tenant_id, "now": now}
         connection = self._connection
         shared, private = connection.execute(_COUNT_STORED, parameters).one()
-        connection.execute(_KEEP_STAMPS, parameters)
+        connection.execute(_FILL_TIMESTAMPS, parameters)
         changed = connection.execute(_MERGE, parameters).rowcount
         new_shared, new_private = connection.execute(_COUNT_NEW, parameters).one()
-        return Merged(changed, new_shared - shared, new_private - private)
+        return MergeCounts(changed, new_shared - shared, new_private - private)
 
     def entity_tenants(self) -> list[int]:
         """Return the tenants that have directory entities here."""
@@ -176,7 +178,7 @@ class Staging:
 
 def activity_row(activity: Activity, *, line: int, stamps: frozenset[str]) -> Row:
     """Return the row of an activity; of `created_at` and `updated_at` only those in `stamps`."""
-    row = activity_writer.stored(activity)
+    row = activity_writer.column_values(activity)
     row["line"] = line
     for name in ("start_time", "end_time"):
         if row[name] is not None:  # orjson 3.13 writes .01 of a second as .1.

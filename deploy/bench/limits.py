@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from core.domain.model import Viewer
 from core.domain.query import EVERYTHING, ActivityQuery, SortKey
-from core.storage.activity_reader import ActivityRepository
+from core.storage.activity_reader import ActivityReader
 from core.storage.database import Database
 from deploy.bench.bench import Bench
 from deploy.bench.dataset import BASE, reader_of
@@ -48,15 +48,15 @@ def measure(bench: Bench) -> None:
 def _own_scripts(url: str) -> dict[str, str]:
     """Return the statements of a page, a get and a look at the versions, as pgbench takes them."""
     database = Database(url)
-    repository = ActivityRepository(database)
+    reader = ActivityReader(database)
     viewer = Viewer(reader_of(1), sees_all=False)
     query = ActivityQuery(EVERYTHING, NEWEST_FIRST, limit=10, offset=0)
     seen: list[tuple[str, Any]] = []
     database.observers.append(lambda sql, parameters: seen.append((sql, parameters)))
     reads: dict[str, Callable[[], object]] = {
-        "page": lambda: repository.page(1, viewer, query, count=True),
-        "get": lambda: repository.one(1, BASE + 1, viewer),
-        "versions": lambda: repository.version(1),
+        "page": lambda: reader.page(1, viewer, query, count=True),
+        "get": lambda: reader.find(1, BASE + 1, viewer),
+        "versions": lambda: reader.versions(1),
     }
     scripts = {}
     for name, read in reads.items():

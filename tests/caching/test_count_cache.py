@@ -18,7 +18,7 @@ from core.domain.query import (
     SortKey,
     names_members,
 )
-from core.storage.activity_reader import ActivityRepository
+from core.storage.activity_reader import ActivityReader
 from core.storage.database import Database
 
 NEWEST = (SortKey("updated_at", descending=True), SortKey("id", descending=True))
@@ -51,10 +51,10 @@ def create(app: Flask, ann: Principal, number: int) -> None:
 def test_both_ways_find_the_same_page(
     ann: Principal, tenant: Home, database: Database, where: Condition, order: tuple[SortKey, ...]
 ) -> None:
-    repository = ActivityRepository(database)
+    reader = ActivityReader(database)
     query = ActivityQuery(where, order, 4, 3)
-    walked = repository.page(tenant.id, VIEWER, query, count=True)
-    fetched = repository.page(tenant.id, VIEWER, query, count=True, is_rare=True)
+    walked = reader.page(tenant.id, VIEWER, query, count=True)
+    fetched = reader.page(tenant.id, VIEWER, query, count=True, is_rare=True)
     assert walked == fetched
     assert (len(walked.activities), walked.total) == (4, 10)
 
@@ -62,7 +62,7 @@ def test_both_ways_find_the_same_page(
 def test_rare_member_is_counted_then_fetched(
     ann: Principal, app: Flask, tenant: Home, database: Database, statements: list[str]
 ) -> None:
-    pages = CountedPages(ActivityRepository(database))
+    pages = CountedPages(ActivityReader(database))
     query = ActivityQuery(SEVEN, NEWEST, 4, 0)
     statements.clear()
     first = pages.page(tenant.id, VIEWER, query)
@@ -82,7 +82,7 @@ def test_frequent_member_is_met_on_the_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("core.caching.count_cache.RARE", 9)
-    pages = CountedPages(ActivityRepository(database))
+    pages = CountedPages(ActivityReader(database))
     found = pages.page(tenant.id, VIEWER, ActivityQuery(SEVEN, NEWEST, 4, 0))
     assert (len(found.activities), found.total) == (4, 10)
     assert not any(FENCE in sql for sql in statements)

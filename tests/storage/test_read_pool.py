@@ -8,7 +8,7 @@ import pytest
 
 from core.domain.errors import Unavailable
 from core.storage.database import Database
-from core.storage.read_pool import Broken, Busy, Readers
+from core.storage.read_pool import ConnectionLost, PoolExhausted, ReadPool
 
 PID = "SELECT pg_backend_pid()"
 Connect = Callable[[], "psycopg.Connection[tuple[object, ...]]"]
@@ -20,14 +20,14 @@ def connect(database_url: str) -> Connect:
 
 
 @pytest.fixture
-def readers(connect: Connect) -> Iterator[Readers]:
-    made = Readers(connect, size=2, kept=2, patience_seconds=0.2)
+def pool(connect: Connect) -> Iterator[ReadPool]:
+    made = ReadPool(connect, size=2, max_idle=2, acquire_timeout_seconds=0.2)
     yield made
     made.close()
 
 
-def pid(readers: Readers) -> int:
-    return int(readers.read(PID, {}, prepare=True)[0][0])
+def pid(pool: ReadPool) -> int:
+    return int(pool.read(PID, {}, prepare=True)[0][0])
 
 
 def end(database_url: str, backend: int) -> None:
@@ -35,16 +35,16 @@ def end(database_url: str, backend: int) -> None:
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
 
 
-def test_one_connection_serves_one_thread(readers: Readers) -> None:
-    assert len({pid(readers) for _ in range(5)}) == 1
+def test_one_connection_serves_one_thread(pool: ReadPool) -> None:
+    assert len({pid(pool) for _ in range(5)}) == 1
 
 
-def test_threads_never_use_more_than_allowed(readers: Readers) -> None:
+def test_threads_never_use_more_than_allowed(pool: ReadPool) -> None:
     pids: list[int] = []
 
     def ask() -> None:
         pids.extend(
-            int(readers.read("SELECT pg_backend_pid(), pg_sleep(0.002)", {}, prepare=True)[0][0])
+            int(pool.read("SELECT pg_backend_pid(), pg_sleep(0.002)", {}, prepare=True)[0][0])
             for _ in range(5)
         )
 
@@ -58,51 +58,50 @@ def test_threads_never_use_more_than_allowed(readers: Readers) -> None:
 
 
 def test_only_some_stay_open(connect: Connect) -> None:
-    readers = Readers(connect, size=3, kept=1, patience_seconds=5)
+    pool = ReadPool(connect, size=3, max_idle=1, acquire_timeout_seconds=5)
     sleep = ("SELECT pg_sleep(0.2), pg_backend_pid()", {})
     threads = [
-        threading.Thread(target=readers.read, args=sleep, kwargs={"prepare": False})
-        for _ in range(3)
+        threading.Thread(target=pool.read, args=sleep, kwargs={"prepare": False}) for _ in range(3)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(readers._idle), readers._open) == (1, 1)
-    readers.close()
-    assert (len(readers._idle), readers._open) == (0, 0)
+    assert (len(pool._idle), pool._open) == (1, 1)
+    pool.close()
+    assert (len(pool._idle), pool._open) == (0, 0)
 
 
-def test_waiting_for_a_connection_ends(readers: Readers) -> None:
+def test_waiting_for_a_connection_ends(pool: ReadPool) -> None:
     sleepers = [
         threading.Thread(
-            target=readers.read, args=("SELECT pg_sleep(1)", {}), kwargs={"prepare": False}
+            target=pool.read, args=("SELECT pg_sleep(1)", {}), kwargs={"prepare": False}
         )
         for _ in range(2)
     ]
     for sleeper in sleepers:
         sleeper.start()
-    while readers._open < 2:
+    while pool._open < 2:
         pass
-    with pytest.raises(Busy):
-        pid(readers)
+    with pytest.raises(PoolExhausted):
+        pid(pool)
     for sleeper in sleepers:
         sleeper.join()
-    assert pid(readers)
+    assert pid(pool)
 
 
-def test_dead_connections_make_room(readers: Readers, database_url: str) -> None:
+def test_dead_connections_make_room(pool: ReadPool, database_url: str) -> None:
     for _ in range(3):
-        end(database_url, pid(readers))
-        with pytest.raises(Broken):
-            pid(readers)
+        end(database_url, pid(pool))
+        with pytest.raises(ConnectionLost):
+            pid(pool)
 
 
-def test_refused_statement_leaves_the_connection(readers: Readers) -> None:
-    before = pid(readers)
+def test_refused_statement_leaves_the_connection(pool: ReadPool) -> None:
+    before = pid(pool)
     with pytest.raises(psycopg.errors.UndefinedTable):
-        readers.read("SELECT 1 FROM nowhere", {}, prepare=True)
-    assert pid(readers) == before
+        pool.read("SELECT 1 FROM nowhere", {}, prepare=True)
+    assert pid(pool) == before
 
 
 def test_failed_connect_takes_no_room(connect: Connect) -> None:
@@ -113,12 +112,12 @@ def test_failed_connect_takes_no_room(connect: Connect) -> None:
             raise psycopg.OperationalError("not now")
         return connect()
 
-    readers = Readers(moody, size=1, kept=1, patience_seconds=0.2)
+    pool = ReadPool(moody, size=1, max_idle=1, acquire_timeout_seconds=0.2)
     for _ in range(3):
         with pytest.raises(psycopg.OperationalError):
-            pid(readers)
-    assert pid(readers)
-    readers.close()
+            pid(pool)
+    assert pid(pool)
+    pool.close()
 
 
 def test_database_reads_on_after_a_dead_connection(database: Database, database_url: str) -> None:

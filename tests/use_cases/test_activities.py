@@ -31,7 +31,7 @@ from core.domain.query import (
     ContainsText,
     SortKey,
 )
-from core.storage.activity_reader import ActivityRepository
+from core.storage.activity_reader import ActivityReader
 from core.storage.database import Database
 from core.storage.tenant_store import Tenants
 
@@ -106,10 +106,10 @@ def test_equal_write_moves_nothing(
 ) -> None:
     activities.create(ann, same, id_of)
     before = activities.get(ann, 1).activity
-    versions = ActivityRepository(database).versions(tenant.id)
+    versions = ActivityReader(database).versions(tenant.id)
     clock.advance(seconds=5)
     assert activities.change(ann, 1, same).activity == before
-    assert ActivityRepository(database).versions(tenant.id) == versions
+    assert ActivityReader(database).versions(tenant.id) == versions
 
 
 def test_change_moves_version_and_stamp(
@@ -218,8 +218,8 @@ def test_counters_equal_exact_counts(
     for user_id, sees_all in ((1, False), (2, False), (9, True)):
         everything = AllOf((Compare("id", ">", 0),))
         viewer = Viewer(user_id, sees_all)
-        repository = ActivityRepository(database)
-        counted = repository.page(tenant.id, viewer, ALL._replace(where=everything), count=True)
+        reader = ActivityReader(database)
+        counted = reader.page(tenant.id, viewer, ALL._replace(where=everything), count=True)
         assert counted.visible_total == counted.total == len(counted.activities)
 
 
