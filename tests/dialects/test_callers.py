@@ -1,24 +1,14 @@
-"""Who sees and changes what in both dialects: private records, tenants, credentials."""
+"""Who sees and changes what in both dialects: private records and tenants."""
 
-import time
 from collections.abc import Callable
-from datetime import timedelta
-from itertools import combinations
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
-from support.both_api import Both
-from support.deskera_api import FORBIDDEN, NOT_FOUND, PLACE, UNAUTHORIZED, fields_of, refused
-from support.stage import Clock, Home
+from support.both_api import Both, not_found
+from support.deskera_api import NOT_FOUND, PLACE, refused
+from support.stage import Home
 from werkzeug.test import TestResponse
-
-from core.domain.model import Tenant
-from core.storage.credential_store import Credentials
-from core.storage.database import Database
-from core.storage.tenant_store import Tenants
-from gateway.auth.authenticator import KEY_RECHECK_SECONDS
 
 CREATOR, OWNER, FIRST, SECOND, ADMIN, STRANGER = 1, 2, 3, 4, 5, 6
 PRIVATE = {
@@ -28,12 +18,6 @@ PRIVATE = {
     "assignee_ids": [FIRST, SECOND],
     "contact_ids": [7],
 }
-BASIC = "Basic Y2xpZW50OnNlY3JldA=="
-ORDERS = {
-    "deskera": ("x-access-token", "x-api-key", "Authorization"),
-    "apex": ("x-api-key", "Authorization", "x-access-token"),
-}
-
 People = Callable[[int], Both]
 
 
@@ -46,20 +30,6 @@ def people(client: FlaskClient, tenant: Home) -> People:
         return Both(client, tenant.caller(user_id, *scopes).key)
 
     return person
-
-
-@pytest.fixture
-def other(app: Flask, database: Database, clock: Clock, tenant: Home) -> Home:
-    """Give a second tenant."""
-    home = Home(tenant.id + 600_000, app, clock)
-    Tenants(database).create(Tenant(home.id, "Another", "UTC", "UTC"))
-    return home
-
-
-def not_found(activity_id: int) -> dict[str, Any]:
-    """Return what AchieveApex says of an activity that is not there."""
-    message = f"No record found for id '{activity_id}'"
-    return {"name": "NotFound", "message": message, "code": 404, "className": "not-found"}
 
 
 def lists(person: Both) -> dict[str, list[int]]:
@@ -212,199 +182,3 @@ def test_details_come_from_own_directory(client: FlaskClient, tenant: Home, othe
         names = [detail["name"] for detail in person.deskera.read(1)["contact_details"]]
         shown += [*names, person.apex("GET", "/activities/1").json["contact"]["full_name"]]
     assert shown == [f"of {tenant.id}"] * 2 + [f"of {other.id}"] * 2
-
-
-def caller_of(client: FlaskClient, reader: Both, dialect: str, headers: dict[str, str]) -> int:
-    """Return as whom the headers create an activity, or the status of the refusal, negative."""
-    path, body = (PLACE, {}) if dialect == "deskera" else ("/activities", {"subject": "a"})
-    made = client.post(path, json=body, headers=headers)
-    if made.status_code != 201:
-        return -made.status_code
-    return int(reader.deskera.read(made.json["id"])["created_by"])
-
-
-@pytest.mark.parametrize("dialect", ORDERS)
-def test_first_header_present_decides(client: FlaskClient, tenant: Home, dialect: str):
-    reader = Both(client, tenant.caller(9).key)
-    good = {
-        "x-access-token": tenant.caller(1).key,
-        "x-api-key": tenant.caller(2).key,
-        "Authorization": f"Bearer {tenant.token(3)}",
-    }
-    users = {name: number for number, name in enumerate(good, 1)}
-    for size in (1, 2, 3):
-        for names in combinations(ORDERS[dialect], size):
-            headers = {name: good[name] for name in names}
-            assert caller_of(client, reader, dialect, headers) == users[names[0]], names
-            spoilt = headers | {names[0]: good[names[0]] + "x"}
-            assert caller_of(client, reader, dialect, spoilt) == -401, names
-
-
-@pytest.mark.parametrize("dialect", ORDERS)
-def test_each_kind_has_its_headers(client: FlaskClient, tenant: Home, dialect: str):
-    reader = Both(client, tenant.caller(9).key)
-    key, token = tenant.caller(1).key, tenant.token(1)
-    kinds = {
-        ("x-access-token", key): 1,
-        ("x-access-token", token): 1,
-        ("x-access-token", f" {key} "): 1,
-        ("x-access-token", f"Bearer {token}"): -401,
-        ("x-api-key", key): 1,
-        ("x-api-key", token): -401,
-        ("Authorization", f"Bearer {token}"): 1,
-        ("Authorization", f"bearer {token}"): 1,
-        ("Authorization", token): 1,
-        ("Authorization", f"Bearer {key}"): -401,
-        ("Authorization", BASIC): -401,
-        ("Cookie", f"x-access-token={key}"): -401,
-    }
-    found = {case: caller_of(client, reader, dialect, dict([case])) for case in kinds}
-    assert found == kinds
-
-
-@pytest.mark.parametrize("dialect", ORDERS)
-def test_basic_counts_for_nothing(client: FlaskClient, tenant: Home, dialect: str):
-    reader = Both(client, tenant.caller(9).key)
-    for name in ("x-access-token", "x-api-key"):
-        headers = {"Authorization": BASIC, name: tenant.caller(1).key}
-        assert caller_of(client, reader, dialect, headers) == 1
-        headers[name] = "spoilt"
-        assert caller_of(client, reader, dialect, headers) == -401
-
-
-def test_claims_decide_in_both_dialects(client: FlaskClient, tenant: Home, clock: Clock):
-    reader = Both(client, tenant.caller(9).key)
-    nobody = {"sub": None, "organization_id": None}
-    claims: list[tuple[dict[str, Any], int]] = [
-        ({}, 1),
-        ({"sub": 8}, 8),
-        ({"sub": None, "userId": 7}, 7),
-        ({"organization_id": None, "tenant_id": tenant.id}, 1),
-        (nobody | {"userId": 126944, "user_name": f"126944:{tenant.id}"}, 126944),
-        ({"organization_id": None}, -401),
-        (nobody, -401),
-        ({"organization_id": 999_999_999}, -401),
-        ({"organization_id": "acme"}, -401),
-        ({"organization_id": []}, -401),
-        ({"sub": "me"}, -401),
-        ({"exp": None}, -401),
-        ({"exp": clock.now}, -401),
-        ({"nbf": clock.now + timedelta(seconds=1)}, -401),
-        ({"scope": "read"}, -403),
-        ({"scope": ""}, -403),
-    ]
-    for given, expected in claims:
-        token = tenant.token(1, **given)
-        for dialect in ORDERS:
-            for headers in ({"x-access-token": token}, {"Authorization": f"Bearer {token}"}):
-                assert caller_of(client, reader, dialect, headers) == expected, given
-
-
-def test_dead_keys_are_refused_everywhere(
-    app: Flask, client: FlaskClient, tenant: Home, clock: Clock
-):
-    credentials: Credentials = app.extensions["credentials"]
-    revoked, ends_at = tenant.caller(1).key, clock.now + timedelta(minutes=1)
-    expired = credentials.create(tenant_id=tenant.id, user_id=1, expires_at=ends_at)
-    persons = [Both(client, key) for key in (revoked, expired)]
-    assert [person.apex.total() for person in persons] == [0, 0]
-    assert [person.deskera.page() for person in persons] == [([], 0)] * 2
-    assert credentials.revoke(revoked)
-    clock.now = ends_at
-    time.sleep(KEY_RECHECK_SECONDS)
-    for person in persons:
-        assert refused(person.deskera("GET")) == UNAUTHORIZED
-        assert person.apex("GET").json == {
-            "name": "NotAuthenticated",
-            "message": "Invalid API key",
-            "code": 401,
-            "className": "not-authenticated",
-        }
-
-
-def test_scopes_hold_in_both_dialects(client: FlaskClient, tenant: Home):
-    forbidden = {"name": "Forbidden", "message": "Forbidden", "code": 403, "className": "forbidden"}
-    allowed = {"read": ["GET"], "write": ["PUT", "PATCH", "DELETE"], "directory": [], "admin": []}
-    for scope, methods in allowed.items():
-        person = Both(client, tenant.caller(1, scope).key)
-        for method in ("GET", "PUT", "DELETE"):
-            answer = person.deskera(method, 1, json={})
-            assert (answer.status_code == 404) == (method in methods)
-            assert method in methods or refused(answer) == FORBIDDEN
-        for method in ("GET", "PATCH", "DELETE"):
-            answer = person.apex(method, "/activities/1", json={})
-            assert answer.json == (not_found(1) if method in methods else forbidden)
-
-
-@pytest.fixture
-def spanning(client: FlaskClient, tenant: Home, other: Home) -> Both:
-    """Give a user of two tenants, of which both have an activity 1 and the first an activity 2."""
-    for home, count in ((tenant, 2), (other, 1)):
-        for _ in range(count):
-            Both(client, home.caller(1).key).deskera.create(name=f"of {home.id}")
-    person = Both(client, "")
-    token = tenant.token(1, organization_id=[tenant.id, other.id])
-    person.deskera.headers = person.apex.headers = {"Authorization": f"Bearer {token}"}
-    return person
-
-
-def apex_problem(answer: TestResponse) -> tuple[int, str, str]:
-    """Return the status, the name and the only place of a validation error."""
-    [problem] = answer.json["data"]
-    return answer.status_code, answer.json["name"], problem["instancePath"]
-
-
-def test_spanning_lists_need_an_organization(spanning: Both, tenant: Home, other: Home):
-    for answer in (spanning.deskera("GET"), spanning.deskera("POST", json={})):
-        assert fields_of(answer) == (400, ["organization_id"])
-    for answer in (spanning.apex("GET"), spanning.apex("POST", json={"subject": "a"})):
-        assert apex_problem(answer) == (400, "BadRequest", "/organization_id")
-    totals = [spanning.apex.total(f"organization_id={home.id}") for home in (tenant, other)]
-    assert totals == [2, 1]
-    made = spanning.apex.create(organization_id=other.id)
-    assert (made["id"], made["organization_id"]) == (2, other.id)
-
-
-def test_spanning_ids_are_searched(spanning: Both, tenant: Home, other: Home):
-    assert spanning.deskera.read(2)["name"] == f"of {tenant.id}"
-    assert spanning.apex("GET", "/activities/2").json["organization_id"] == tenant.id
-    for method in ("GET", "PUT", "DELETE"):
-        answer = spanning.deskera(method, 1, json={"name": "x"})
-        assert fields_of(answer) == (400, ["organization_id"])
-    for method in ("GET", "PATCH", "DELETE"):
-        answer = spanning.apex(method, "/activities/1", json={"subject": "x"})
-        assert apex_problem(answer) == (400, "BadRequest", "/organization_id")
-    query = f"organization_id={other.id}"
-    changed = spanning.apex("PATCH", "/activities/1", query=query, json={"subject": "x"}).json
-    assert (changed["organization_id"], changed["subject"]) == (other.id, "x")
-    shown = spanning.apex("GET", "/activities/1", query=f"organization_id={tenant.id}").json
-    assert shown["subject"] == f"of {tenant.id}"
-    assert refused(spanning.deskera("GET", 3)) == NOT_FOUND
-
-
-def test_spanning_bulk_needs_unique_ids(spanning: Both, tenant: Home):
-    update = f"{PLACE}/bulkUpdate"
-    answer = spanning.deskera("PATCH", update, json={"ids": [2, 1], "is_status": True})
-    assert fields_of(answer) == (400, ["organization_id"])
-    answer = spanning.apex("PATCH", json={"ids": [2, 1], "done": True})
-    assert apex_problem(answer) == (400, "BadRequest", "/organization_id")
-    assert spanning.deskera.read(2)["is_status"] is False
-    spanning.deskera("PATCH", update, json={"ids": [2], "is_status": True})
-    assert spanning.deskera.read(2)["is_status"] is True
-    body = {"ids": [2, 1], "done": False, "organization_id": tenant.id}
-    assert spanning.apex("PATCH", json=body).json == {"updated": 2, "ids": [2, 1]}
-    assert fields_of(spanning.deskera("POST", f"{PLACE}/bulkDelete", json=[1])) == (
-        400,
-        ["organization_id"],
-    )
-
-
-def test_hidden_match_is_no_match(spanning: Both, client: FlaskClient, tenant: Home, other: Home):
-    Both(client, tenant.caller(1).key).put(1, visibility_type="private", owner_id=8)
-    assert fields_of(spanning.deskera("GET", 1)) == (400, ["organization_id"])  # Its creator.
-    stranger = Both(client, "")
-    token = tenant.token(6, organization_id=[tenant.id, other.id])
-    stranger.deskera.headers = {"x-access-token": token}
-    assert stranger.deskera.read(1)["tenant_id"] == other.id
-    stranger.put(1, name="found")
-    assert Both(client, other.caller(1).key).deskera.read(1)["name"] == "found"

@@ -66,3 +66,9 @@ class Both:
         for name in EXPANSIONS:
             del record[name]
         return record, self.deskera.read(activity_id)
+
+
+def not_found(activity_id: int) -> dict[str, Any]:
+    """Return what AchieveApex says of an activity that is not there."""
+    message = f"No record found for id '{activity_id}'"
+    return {"name": "NotFound", "message": message, "code": 404, "className": "not-found"}

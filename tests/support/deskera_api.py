@@ -88,3 +88,17 @@ HAS_CHANGED = refusal(
     "PRECONDITION_FAILED",
     "The activity has changed since the version named in If-Match.",
 )
+
+
+BULK_UPDATE, BULK_DELETE = f"{PLACE}/bulkUpdate", f"{PLACE}/bulkDelete"
+BEYOND = 2**53
+OPERATIONS: list[tuple[str, str | int, Any]] = [
+    ("GET", PLACE, None),
+    ("GET", 1, None),
+    ("POST", PLACE, {"name": "a"}),
+    ("PUT", 1, {"name": "a"}),
+    ("DELETE", 1, None),
+    ("PATCH", BULK_UPDATE, {"ids": [1], "is_status": True}),
+    ("POST", BULK_DELETE, [1]),
+]
+READS, CHANGES = OPERATIONS[:2], OPERATIONS[2:]

@@ -5,11 +5,18 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+import orjson
+import pytest
+
+from adapters.deskera.translate import apply, show
 from core.domain.entity import Entity, EntityRef
+from core.domain.errors import InvalidActivity
 from core.domain.model import Activity, Tenant, blank_activity
+from core.domain.schedule import with_instant, with_wall_clock
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "deskera"
 TENANT = Tenant(64797, "Deskera sample", timezone="UTC", deskera_timezone="Asia/Kolkata")
+DAY = date(2021, 8, 5)
 UTC_TENANT = TENANT._replace(deskera_timezone="UTC")
 USER = 46944
 CREATED_AT = datetime(2021, 8, 5, 11, 50, 58, 875416, tzinfo=UTC)
@@ -50,35 +57,21 @@ def activity(**changes: Any) -> Activity:
     return BLANK._replace(id=7, **changes)
 
 
-def _entities() -> list[Entity]:
-    owner = Entity(
-        "user", USER, {"first_name": "C1", "last_name": "C1", "email": "crm-test@getnada.com"}
-    )
-    contact = Entity(
-        "contact",
-        146987,
-        {
-            "name": "CT-1",
-            "email": "ct-1@getnada.com",
-            "phone": "+1(239) 595-0413",
-            "label": "No label",
-        },
-    )
-    stage = {
-        "pipeline_id": 0,
-        "order": 1,
-        "name": "Appointment Scheduled",
-        "deal_probability": 20,
-        "rotting_days": 30,
-        "help_text": "Appointment Scheduled",
-        "system_generated": False,
-        "won_lost_status": "open",
-    }
-    deal = {
+def _deal(owner: Entity, contact: Entity) -> Entity:
+    fields = {
         "name": "AA",
         "pipeline_id": 13774,
         "stage_id": 95977,
-        "stage": stage,
+        "stage": {
+            "pipeline_id": 0,
+            "order": 1,
+            "name": "Appointment Scheduled",
+            "deal_probability": 20,
+            "rotting_days": 30,
+            "help_text": "Appointment Scheduled",
+            "system_generated": False,
+            "won_lost_status": "open",
+        },
         "contact_id": contact.id,
         "currency_code": "USD",
         "amount": "0",
@@ -87,12 +80,21 @@ def _entities() -> list[Entity]:
         "custom_fields": [{"code": "D-0000008", "label": "CF01", "short_name": "CF01"}],
         "created_at": "2021-04-22T05:16:05.857311Z",
     }
+    return Entity("deal", 1227, fields, {"contact": contact, "owner": owner})
+
+
+def _entities() -> list[Entity]:
+    owner_fields = {"first_name": "C1", "last_name": "C1", "email": "crm-test@getnada.com"}
+    owner = Entity("user", USER, owner_fields)
+    phone = "+1(239) 595-0413"
+    contact_fields = {"name": "CT-1", "email": "ct-1@getnada.com", "phone": phone}
+    contact = Entity("contact", 146987, {**contact_fields, "label": "No label"})
     persons = {179642: "T1 temp contact person", 179640: "T0 temp contact person"}
     companies = {196518: "A2", 196517: "A1"}
     return [
         owner,
         contact,
-        Entity("deal", 1227, deal, {"contact": contact, "owner": owner}),
+        _deal(owner, contact),
         *(
             Entity("contact", id_, {"name": name, "country_code": "+232", "label": "No label"})
             for id_, name in persons.items()
@@ -105,3 +107,33 @@ def _entities() -> list[Entity]:
 
 
 RELATED = {EntityRef(entity.kind, entity.id): entity for entity in _entities()}
+
+
+def shown(of: Activity, tenant: Tenant = UTC_TENANT) -> dict[str, Any]:
+    """Return what the dialect shows, as a client reads it."""
+    document: dict[str, Any] = orjson.loads(orjson.dumps(show(of, RELATED, tenant)))
+    return document
+
+
+def written(of: Activity, **body: Any) -> Activity:
+    """Return the activity after a write."""
+    return apply(of, body, UTC_TENANT)
+
+
+def problems(of: Activity, body: Any) -> dict[str, str]:
+    """Return what a refused write names."""
+    with pytest.raises(InvalidActivity) as caught:
+        apply(of, body, UTC_TENANT)
+    return dict(caught.value.problems)
+
+
+def timed(start: datetime | None, end: datetime | None, **changes: Any) -> Activity:
+    """Return an activity with two timed ends."""
+    made = with_instant(activity(**changes), "start", start, tenant_timezone="UTC")
+    return with_instant(made, "end", end, tenant_timezone="UTC")
+
+
+def whole_days(**changes: Any) -> Activity:
+    """Return an activity of one whole day."""
+    made = with_wall_clock(activity(**changes), "start", DAY, None, tenant_timezone="UTC")
+    return with_wall_clock(made, "end", DAY, None, tenant_timezone="UTC")

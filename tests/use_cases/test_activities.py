@@ -1,15 +1,14 @@
-"""The use cases on a real database: numbering, counting, visibility, depth and no-ops."""
+"""The use cases on activities: writes by id and in bulk."""
 
-import random
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask import Flask
 from support.factories import make_principal
 from support.stage import Clock, Home
+from support.use_cases import ALL, id_of, same, setting
 
 from core.activities import Activities
 from core.domain.errors import (
@@ -21,56 +20,10 @@ from core.domain.errors import (
     InvalidQuery,
     VersionMismatch,
 )
-from core.domain.model import Activity, IdempotencyKey, Principal, Tenant, Viewer
-from core.domain.query import (
-    EVERYTHING,
-    NOTHING,
-    ActivityQuery,
-    AllOf,
-    Compare,
-    ContainsText,
-    SortKey,
-)
+from core.domain.model import Activity, IdempotencyKey, Principal, Tenant
 from core.storage.activity_reader import ActivityReader
 from core.storage.database import Database
 from core.storage.tenant_store import Tenants
-
-NEWEST = (SortKey("updated_at", descending=True), SortKey("id", descending=True))
-ALL = ActivityQuery(EVERYTHING, NEWEST, 500, 0)
-
-
-def same(activity: Activity, _tenant: Tenant) -> Activity:
-    return activity
-
-
-def id_of(activity: Activity, _tenant: Tenant) -> bytes:
-    return str(activity.id).encode()
-
-
-def setting(**fields: Any) -> Callable[[Activity, Tenant], Activity]:
-    return lambda activity, _tenant: activity._replace(**fields)
-
-
-@pytest.fixture
-def activities(app: Flask) -> Activities:
-    found: Activities = app.extensions["activities"]
-    return found
-
-
-@pytest.fixture
-def ann(tenant: Home) -> Principal:
-    return make_principal(user_id=1, tenant_ids=(tenant.id,))
-
-
-@pytest.fixture
-def bob(tenant: Home) -> Principal:
-    return make_principal(user_id=2, tenant_ids=(tenant.id,))
-
-
-@pytest.fixture
-def boss(tenant: Home) -> Principal:
-    scopes = frozenset({"read", "write", "admin"})
-    return make_principal(user_id=3, tenant_ids=(tenant.id,), scopes=scopes)
 
 
 def test_ids_count_up_by_tenant(activities: Activities, ann: Principal) -> None:
@@ -151,109 +104,6 @@ def test_removed_is_found_by_nothing(activities: Activities, ann: Principal) -> 
         activities.change(ann, 1, same)
     assert activities.change_many(ann, [1], same) == []
     assert activities.page(ann, ALL).total == 0
-
-
-@pytest.mark.parametrize(
-    ("fields", "seen_by_bob"),
-    [
-        ({"visibility": "private"}, False),
-        ({"visibility": "public"}, True),
-        ({"visibility": "team"}, True),
-        ({"visibility": "private", "assignee_ids": (9, 2)}, True),
-        ({"visibility": "private", "owner_id": 2}, True),
-        ({"visibility": "private", "contact_ids": (2,), "deal_id": 2}, False),
-    ],
-)
-def test_visibility_holds_everywhere(
-    activities: Activities,
-    ann: Principal,
-    bob: Principal,
-    boss: Principal,
-    fields: dict[str, object],
-    seen_by_bob: bool,
-) -> None:
-    activities.create(ann, setting(subject="secret", **fields), id_of)
-    activities.create(ann, setting(subject="other"), id_of)
-    for query in (ALL, ALL._replace(where=ContainsText("SECRET"))):
-        others = query.where == EVERYTHING
-        assert activities.page(ann, query).total == 1 + others
-        assert activities.page(boss, query).total == 1 + others
-        page = activities.page(bob, query)
-        assert page.total == seen_by_bob + others == len(page.activities)
-        assert page.visible_total == 1 + seen_by_bob
-    assert activities.change_many(bob, [1], same) == ([1] if seen_by_bob else [])
-    assert activities.remove_many(bob, [1]) == ([1] if seen_by_bob else [])
-
-
-def test_hidden_is_not_found_by_id(activities: Activities, ann: Principal, bob: Principal) -> None:
-    activities.create(ann, setting(visibility="private"), id_of)
-    for call in (
-        lambda: activities.get(bob, 1),
-        lambda: activities.change(bob, 1, same),
-        lambda: activities.remove(bob, 1),
-    ):
-        with pytest.raises(ActivityNotFound):
-            call()
-
-
-def test_counters_equal_exact_counts(
-    activities: Activities, ann: Principal, bob: Principal, tenant: Home, database: Database
-) -> None:
-    """A long random walk of writes leaves totals that are right for every viewer."""
-    walk = random.Random(7)
-    for _ in range(30):
-        activities.create(ann, setting(visibility=walk.choice(["team", "private"])), id_of)
-    for _ in range(60):
-        chosen = walk.sample(range(1, 31), 3)
-        visibility = walk.choice(["team", "private", "public"])
-        walk.choice(
-            [
-                lambda c=chosen, v=visibility: activities.change_many(
-                    ann, c, setting(visibility=v)
-                ),
-                lambda c=chosen: activities.remove_many(ann, c[:1]),
-                lambda c=chosen: activities.change_many(bob, c, setting(completed=True)),
-            ]
-        )()
-    for user_id, sees_all in ((1, False), (2, False), (9, True)):
-        everything = AllOf((Compare("id", ">", 0),))
-        viewer = Viewer(user_id, sees_all)
-        reader = ActivityReader(database)
-        counted = reader.page(tenant.id, viewer, ALL._replace(where=everything), count=True)
-        assert counted.visible_total == counted.total == len(counted.activities)
-
-
-def test_everything_and_nothing_differ(activities: Activities, ann: Principal) -> None:
-    activities.create(ann, same, id_of)
-    assert activities.page(ann, ALL).total == 1
-    assert activities.page(ann, ALL._replace(where=NOTHING)).total == 0
-
-
-def test_deep_pages_equal_shallow_ones(
-    activities: Activities, ann: Principal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(23):
-        activities.create(ann, setting(subject=f"{number % 5}"), id_of)
-    queries = [
-        ActivityQuery(where, order, limit, offset)
-        for where in (EVERYTHING, Compare("subject", "<>", "3"))
-        for order in (NEWEST, (SortKey("subject"), SortKey("id")))
-        for limit in (1, 4, 50)
-        for offset in (0, 1, 9, 18, 22, 23, 40)
-    ]
-    shallow = [activities.page(ann, query)[:3] for query in queries]
-    monkeypatch.setattr("core.storage.activity_reader.DEEP_OFFSET", 1)
-    monkeypatch.setattr("core.caching.count_cache.DEEP_OFFSET", 1)
-    assert [activities.page(ann, query)[:3] for query in queries] == shallow
-
-
-def test_filtered_total_follows_writes(activities: Activities, ann: Principal) -> None:
-    query = ALL._replace(where=Compare("completed", "=", False))
-    totals = []
-    for _ in range(4):
-        activities.create(ann, same, id_of)
-        totals += [activities.page(ann, query).total, activities.page(ann, query).total]
-    assert totals == [1, 1, 2, 2, 3, 3, 4, 4]
 
 
 def test_bulk_answers_in_order_asked(activities: Activities, ann: Principal) -> None:
@@ -341,9 +191,3 @@ def test_strict_references_name_what_is_missing(
         strict.create(ann, setting(contact_ids=(7,), deal_id=9), id_of)
     assert "7" in str(refusal.value)
     assert "9" in str(refusal.value)
-
-
-def test_search_ignores_case_of_every_letter(activities: Activities, ann: Principal) -> None:
-    activities.create(ann, setting(subject="ΟΔΟΣ Straße İstanbul"), id_of)
-    for part in ("οδο", "ΔΟΣ", "δος", "STRAß", "i̇STAN", "σ str"):
-        assert activities.page(ann, ALL._replace(where=ContainsText(part))).total == 1, part

@@ -17,12 +17,6 @@ def demo_call(client: FlaskClient, demo: Demo) -> Api:
     return Api(client, demo.deskera.key)
 
 
-@pytest.fixture
-def call(client: FlaskClient, tenant: Home) -> Api:
-    """Give a caller of an empty tenant."""
-    return Api(client, tenant.caller(USER).key)
-
-
 def test_read_sample_is_served_whole(demo_call: Api):
     answer = demo_call("GET", 81)
     assert (answer.status_code, answer.content_type) == (200, JSON)

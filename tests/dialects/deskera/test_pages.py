@@ -74,12 +74,6 @@ WRONG_PARAMETERS = {
 
 
 @pytest.fixture
-def call(client: FlaskClient, tenant: Home) -> Api:
-    """Give a caller of an empty tenant."""
-    return Api(client, tenant.caller(USER).key)
-
-
-@pytest.fixture
 def rows(call: Api, clock: Clock) -> Api:
     """Give a caller of a tenant with seven activities, of which no two are alike in everything."""
     for number, fields in enumerate(ROWS):

@@ -4,7 +4,6 @@ from typing import Any
 
 import orjson
 import pytest
-from flask.testing import FlaskClient
 from support.deskera_api import PLACE, USER, Api, base64
 from support.stage import START_OF_TIME, Clock, Home
 
@@ -129,12 +128,6 @@ FOSSILS = {
     "activtyType": "call",
     "anything": {"else": [1.5, None]},
 }
-
-
-@pytest.fixture
-def call(client: FlaskClient, tenant: Home) -> Api:
-    """Give a caller of an empty tenant."""
-    return Api(client, tenant.caller(USER).key)
 
 
 def test_empty_create_shows_unset_values(call: Api, tenant: Home):

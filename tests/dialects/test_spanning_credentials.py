@@ -1,0 +1,82 @@
+"""What a credential of several tenants is asked for, in both dialects."""
+
+import pytest
+from flask.testing import FlaskClient
+from support.both_api import Both
+from support.deskera_api import NOT_FOUND, PLACE, fields_of, refused
+from support.stage import Home
+from werkzeug.test import TestResponse
+
+
+@pytest.fixture
+def spanning(client: FlaskClient, tenant: Home, other: Home) -> Both:
+    """Give a user of two tenants, of which both have an activity 1 and the first an activity 2."""
+    for home, count in ((tenant, 2), (other, 1)):
+        for _ in range(count):
+            Both(client, home.caller(1).key).deskera.create(name=f"of {home.id}")
+    person = Both(client, "")
+    token = tenant.token(1, organization_id=[tenant.id, other.id])
+    person.deskera.headers = person.apex.headers = {"Authorization": f"Bearer {token}"}
+    return person
+
+
+def apex_problem(answer: TestResponse) -> tuple[int, str, str]:
+    """Return the status, the name and the only place of a validation error."""
+    [problem] = answer.json["data"]
+    return answer.status_code, answer.json["name"], problem["instancePath"]
+
+
+def test_spanning_lists_need_an_organization(spanning: Both, tenant: Home, other: Home):
+    for answer in (spanning.deskera("GET"), spanning.deskera("POST", json={})):
+        assert fields_of(answer) == (400, ["organization_id"])
+    for answer in (spanning.apex("GET"), spanning.apex("POST", json={"subject": "a"})):
+        assert apex_problem(answer) == (400, "BadRequest", "/organization_id")
+    totals = [spanning.apex.total(f"organization_id={home.id}") for home in (tenant, other)]
+    assert totals == [2, 1]
+    made = spanning.apex.create(organization_id=other.id)
+    assert (made["id"], made["organization_id"]) == (2, other.id)
+
+
+def test_spanning_ids_are_searched(spanning: Both, tenant: Home, other: Home):
+    assert spanning.deskera.read(2)["name"] == f"of {tenant.id}"
+    assert spanning.apex("GET", "/activities/2").json["organization_id"] == tenant.id
+    for method in ("GET", "PUT", "DELETE"):
+        answer = spanning.deskera(method, 1, json={"name": "x"})
+        assert fields_of(answer) == (400, ["organization_id"])
+    for method in ("GET", "PATCH", "DELETE"):
+        answer = spanning.apex(method, "/activities/1", json={"subject": "x"})
+        assert apex_problem(answer) == (400, "BadRequest", "/organization_id")
+    query = f"organization_id={other.id}"
+    changed = spanning.apex("PATCH", "/activities/1", query=query, json={"subject": "x"}).json
+    assert (changed["organization_id"], changed["subject"]) == (other.id, "x")
+    shown = spanning.apex("GET", "/activities/1", query=f"organization_id={tenant.id}").json
+    assert shown["subject"] == f"of {tenant.id}"
+    assert refused(spanning.deskera("GET", 3)) == NOT_FOUND
+
+
+def test_spanning_bulk_needs_unique_ids(spanning: Both, tenant: Home):
+    update = f"{PLACE}/bulkUpdate"
+    answer = spanning.deskera("PATCH", update, json={"ids": [2, 1], "is_status": True})
+    assert fields_of(answer) == (400, ["organization_id"])
+    answer = spanning.apex("PATCH", json={"ids": [2, 1], "done": True})
+    assert apex_problem(answer) == (400, "BadRequest", "/organization_id")
+    assert spanning.deskera.read(2)["is_status"] is False
+    spanning.deskera("PATCH", update, json={"ids": [2], "is_status": True})
+    assert spanning.deskera.read(2)["is_status"] is True
+    body = {"ids": [2, 1], "done": False, "organization_id": tenant.id}
+    assert spanning.apex("PATCH", json=body).json == {"updated": 2, "ids": [2, 1]}
+    assert fields_of(spanning.deskera("POST", f"{PLACE}/bulkDelete", json=[1])) == (
+        400,
+        ["organization_id"],
+    )
+
+
+def test_hidden_match_is_no_match(spanning: Both, client: FlaskClient, tenant: Home, other: Home):
+    Both(client, tenant.caller(1).key).put(1, visibility_type="private", owner_id=8)
+    assert fields_of(spanning.deskera("GET", 1)) == (400, ["organization_id"])  # Its creator.
+    stranger = Both(client, "")
+    token = tenant.token(6, organization_id=[tenant.id, other.id])
+    stranger.deskera.headers = {"x-access-token": token}
+    assert stranger.deskera.read(1)["tenant_id"] == other.id
+    stranger.put(1, name="found")
+    assert Both(client, other.caller(1).key).deskera.read(1)["name"] == "found"
