@@ -5,11 +5,11 @@ writes of different fields at the same moment both hold. A write that changes no
 """
 
 from collections.abc import Callable, Sequence, Set
-from datetime import UTC, datetime
 
-from core.caching.count_cache import MAX_TOTALS, CountedPages
-from core.caching.entity_cache import EntityDirectory, references
+from core.caching.count_cache import MAX_COUNTS, CountCache
+from core.caching.entity_cache import EntityCache
 from core.domain.access import one_tenant, tenants_for, viewer_of
+from core.domain.clock import Clock, utc_now
 from core.domain.entity import Reference
 from core.domain.errors import (
     InvalidActivity,
@@ -25,6 +25,7 @@ from core.domain.model import (
     Tenant,
     Versions,
     blank_activity,
+    references,
 )
 from core.domain.query import EVERYTHING, ActivityQuery, Condition
 from core.storage.activity_reader import ActivityReader
@@ -32,7 +33,7 @@ from core.storage.activity_writer import lock, next_id, save
 from core.storage.database import Database
 from core.storage.idempotency import claim_key
 from core.storage.tenant_store import find_tenant
-from core.write_rules import Clock, WriteRules, exactly_one, exactly_one_at, found_ids
+from core.write_rules import WriteRules, exactly_one, exactly_one_at, found_ids
 
 Write = Callable[[Activity, Tenant], Activity]
 Render = Callable[[Activity, Tenant], bytes]
@@ -43,11 +44,6 @@ References = Callable[[Sequence[Activity]], Set[Reference]]
 def no_references(_activities: Sequence[Activity]) -> Set[Reference]:
     """Return no entity: nothing is shown beside the activities."""
     return frozenset()
-
-
-def utc_now() -> datetime:
-    """Return the present instant."""
-    return datetime.now(UTC)
 
 
 class Activities:
@@ -61,17 +57,17 @@ class Activities:
     def __init__(
         self,
         database: Database,
-        directory: EntityDirectory,
+        entity_cache: EntityCache,
         *,
-        total_capacity: int = MAX_TOTALS,
+        count_capacity: int = MAX_COUNTS,
         clock: Clock = utc_now,
         strict_references: bool = False,
     ) -> None:
-        """Put the use cases together."""
+        """Keep the parts that the use cases share."""
         self._database = database
         self._reader = ActivityReader(database)
-        self._pages = CountedPages(self._reader, capacity=total_capacity)
-        self._directory = directory
+        self._counted_pages = CountCache(self._reader, capacity=count_capacity)
+        self._entity_cache = entity_cache
         self._clock = clock
         self._write_rules = WriteRules(clock=clock, strict_references=strict_references)
 
@@ -88,12 +84,12 @@ class Activities:
         Raises: InvalidQuery, if no tenant is named where several are possible.
         """
         chosen = one_tenant(principal, "read", tenant_id, InvalidQuery)
-        rows = self._pages.page(chosen, viewer_of(principal), query)
+        rows = self._counted_pages.page(chosen, viewer_of(principal), query)
         if not rows.directory_version:
             raise NotAuthenticated(detail=f"no tenant {chosen}")
         refs = expand(rows.activities)
-        related = self._directory.lookup(chosen, rows.directory_version, refs)
-        tenant = self._directory.tenant(chosen, rows.directory_version)
+        related = self._entity_cache.lookup(chosen, rows.directory_version, refs)
+        tenant = self._entity_cache.tenant(chosen, rows.directory_version)
         versions = Versions(rows.version, rows.directory_version)
         totals = (rows.total or 0, rows.visible_total or 0)
         return Page(rows.activities, *totals, related, tenant, versions)
@@ -126,8 +122,8 @@ class Activities:
         else:
             matches = self._reader.find_in_tenants(tenant_ids, activity_id, viewer, where)
         version, activity = exactly_one(matches, activity_id)
-        related = self._directory.lookup(activity.tenant_id, version, expand([activity]))
-        return Found(activity, related, self._directory.tenant(activity.tenant_id, version))
+        related = self._entity_cache.lookup(activity.tenant_id, version, expand([activity]))
+        return Found(activity, related, self._entity_cache.tenant(activity.tenant_id, version))
 
     def create(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from core.domain.access import tenants_for
+from core.domain.access import SEVERAL_TENANTS, tenants_for
 from core.domain.entity import ENTITY_KINDS, EntityRef
 from core.domain.errors import EntityNotFound, InvalidEntity, NotAuthenticated
 from core.domain.model import Principal
@@ -21,7 +21,6 @@ from core.transfer.ndjson import Record
 
 SCOPE = "directory"
 MAX_PROBLEMS_SHOWN = 1000
-SEVERAL_TENANTS = "is required, because the credential spans several tenants"
 
 
 class DirectoryEntries:

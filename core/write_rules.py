@@ -1,20 +1,18 @@
 """What a write does once its records are locked: check them, mark them updated, save them."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from core.caching.entity_cache import references
+from core.domain.clock import Clock
 from core.domain.errors import ActivityNotFound, InvalidActivity, InvalidQuery, VersionMismatch
-from core.domain.model import Activity, Principal
+from core.domain.model import Activity, Principal, references
 from core.storage.activity_writer import Change, LockedActivity, save
 from core.storage.entity_store import missing_entities
 
-Clock = Callable[[], datetime]
 Match = TypeVar("Match")
-AMBIGUOUS = "is required, because this id exists in several of the credential's organizations"
+SEVERAL_MATCHES = "is required, because this id exists in more than one that the credential spans"
 
 
 class WriteRules:
@@ -77,7 +75,7 @@ def exactly_one(matches: Sequence[Match], activity_id: int) -> Match:
     if not matches:
         raise ActivityNotFound(activity_id)
     if len(matches) > 1:
-        raise InvalidQuery("organization_id", AMBIGUOUS)
+        raise InvalidQuery("tenant_id", SEVERAL_MATCHES)
     return matches[0]
 
 
@@ -98,6 +96,6 @@ def found_ids(locked: Sequence[LockedActivity], activity_ids: Sequence[int]) -> 
     """Return the ids that were found, once each, in the order asked for."""
     found = [each.activity.id for each in locked]
     if len(found) != len(set(found)):
-        raise InvalidQuery("organization_id", AMBIGUOUS)
+        raise InvalidQuery("tenant_id", SEVERAL_MATCHES)
     known = set(found)
     return [activity_id for activity_id in dict.fromkeys(activity_ids) if activity_id in known]

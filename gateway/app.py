@@ -18,12 +18,13 @@ from adapters import achieveapex, deskera
 from adapters.http import WireSettings
 from adapters.response_cache import ResponseCache
 from core.activities import Activities
-from core.caching.entity_cache import EntityDirectory
+from core.caching.entity_cache import EntityCache
 from core.caching.redis_cache import RedisCache
-from core.caching.shared_entity_cache import SharedEntities
+from core.caching.shared_entity_cache import SharedEntityCache
 from core.directory_entries import DirectoryEntries
+from core.domain.clock import Clock, utc_now
 from core.storage import migrate
-from core.storage.credential_store import Clock, Credentials, utc_now
+from core.storage.credential_store import Credentials
 from core.storage.database import Database
 from core.storage.entity_store import EntityStore
 from core.storage.tenant_store import Tenants
@@ -132,10 +133,8 @@ def _install_core(
 ) -> Database:
     """Build the use cases, and leave them where the views find them."""
     database = Database(_database_url(settings), pool_size=settings.db_pool_size)
-    shared = SharedEntities(redis, partial(migrate.identity, database)) if redis else None
-    entities = EntityDirectory(
-        EntityStore(database), shared, capacity=settings.directory_cache_entries
-    )
+    shared = SharedEntityCache(redis, partial(migrate.identity, database)) if redis else None
+    entities = EntityCache(EntityStore(database), shared, capacity=settings.directory_cache_entries)
     app.extensions["database"] = database
     app.extensions["activities"] = Activities(
         database,

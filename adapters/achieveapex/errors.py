@@ -75,6 +75,7 @@ NAMES = {
 }
 
 INTERNAL_ERROR = "Internal Server Error"
+FOREIGN_ORGANIZATION = "You do not have access to this organization"
 
 # What jsonwebtoken, the library under Feathers, says of a token that it refuses (reference 1.4).
 JWT_REFUSAL = re.compile(r"jwt (?!expired|not active).*|invalid (?:signature|token|algorithm)")
@@ -128,6 +129,8 @@ def on_core_error(error: CoreError) -> Response:
         return _answer(code, f"No record found for id '{error.activity_id}'")
     if isinstance(error, NotAuthenticated):
         return _answer(code, error.public_message, data=_token_data(error))
+    if isinstance(error, ForeignTenant):
+        return _answer(code, FOREIGN_ORGANIZATION)
     return _answer(
         code, INTERNAL_ERROR if code == HTTPStatus.INTERNAL_SERVER_ERROR else error.public_message
     )

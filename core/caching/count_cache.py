@@ -1,4 +1,4 @@
-"""Totals of filtered lists: counted exactly, and remembered while the tenant's version stands."""
+"""Totals of lists: counted exactly, and cached until the tenant's version moves."""
 
 from threading import Lock
 from typing import NamedTuple
@@ -9,73 +9,73 @@ from core.domain.model import Viewer
 from core.domain.query import EVERYTHING, ActivityQuery, Condition, names_members
 from core.storage.activity_reader import DEEP_OFFSET, ActivityReader, Rows
 
-MAX_TOTALS = 10_000
-RARE = 1000
-"""Matches that are sooner fetched and sorted than met on a walk through a sorted index.
+MAX_COUNTS = 10_000
+MAX_RARE = 1000
+"""Up to so many matches, fetching and sorting all is faster than walking a sorted index.
 
 A walk meets ten of r among n after 10 * n / r rows: of a million, 1000 matches are the break-even.
 """
 _Key = tuple[int, Viewer, Condition]
 
 
-class _Totals(NamedTuple):
+class _Counts(NamedTuple):
     matches: int
     visible: int
     version: int
 
 
-class CountedPages:
-    """Pages with their totals; `capacity` bounds the totals remembered, 0 counts every time."""
+class CountCache:
+    """Pages with their totals; `capacity` bounds the totals cached, 0 counts every time."""
 
-    def __init__(self, reader: ActivityReader, *, capacity: int = MAX_TOTALS) -> None:
+    def __init__(self, reader: ActivityReader, *, capacity: int = MAX_COUNTS) -> None:
         """Begin with nothing counted."""
         self._reader = reader
         self._lock = Lock()
-        self._totals: LRUCache[_Key, _Totals] = LRUCache(capacity)
+        self._counts: LRUCache[_Key, _Counts] = LRUCache(capacity)
 
     def page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery) -> Rows:
         """Return a page and its totals, all of one snapshot. Raises: Unavailable."""
-        if query.offset >= DEEP_OFFSET or not self._totals.maxsize:
+        if query.offset >= DEEP_OFFSET or not self._counts.maxsize:
             return self._reader.page(tenant_id, viewer, query, count=True)
         key = (tenant_id, viewer, query.where)
         by_member = names_members(query.where)
         with self._lock:
-            known = self._totals.get(key)
-        if known is None and by_member:
-            known = self._count(key, query)
-        if known is None:
-            return self._counted(key, query)
-        is_rare = by_member and known.matches <= RARE
+            cached = self._counts.get(key)
+        if cached is None and by_member:
+            cached = self._count(key, query)
+        if cached is None:
+            return self._read_counted(key, query)
+        is_rare = by_member and cached.matches <= MAX_RARE
         rows = self._reader.page(tenant_id, viewer, query, count=False, is_rare=is_rare)
-        if rows.version == known.version:
-            return rows._replace(total=known.matches, visible_total=known.visible)
+        if rows.version == cached.version:
+            return rows._replace(total=cached.matches, visible_total=cached.visible)
         if query.where != EVERYTHING:
-            return self._counted(key, query, is_rare=is_rare)
+            return self._read_counted(key, query, is_rare=is_rare)
         if rows.total is not None:
             return rows
         version, visible_private = self._reader.count_visible_private(tenant_id, viewer)
-        if version != rows.version:  # Written to in between.
-            return self._counted(key, query)
+        if version != rows.version:  # A write was committed in between.
+            return self._read_counted(key, query)
         visible = rows.shared + visible_private
         rows = rows._replace(total=visible, visible_total=visible)
-        self._remember(key, rows)
+        self._store(key, rows)
         return rows
 
-    def _count(self, key: _Key, query: ActivityQuery) -> _Totals:
-        """Count before a page is looked for: how to look depends on how many there are."""
-        return self._remember(key, self._page(key, query._replace(limit=0)))
+    def _count(self, key: _Key, query: ActivityQuery) -> _Counts:
+        """Count before the page is read: the number of matches decides how to read it."""
+        return self._store(key, self._read(key, query._replace(limit=0)))
 
-    def _counted(self, key: _Key, query: ActivityQuery, *, is_rare: bool = False) -> Rows:
-        rows = self._page(key, query, is_rare=is_rare)
-        self._remember(key, rows)
+    def _read_counted(self, key: _Key, query: ActivityQuery, *, is_rare: bool = False) -> Rows:
+        rows = self._read(key, query, is_rare=is_rare)
+        self._store(key, rows)
         return rows
 
-    def _page(self, key: _Key, query: ActivityQuery, *, is_rare: bool = False) -> Rows:
+    def _read(self, key: _Key, query: ActivityQuery, *, is_rare: bool = False) -> Rows:
         tenant_id, viewer, _ = key
         return self._reader.page(tenant_id, viewer, query, count=True, is_rare=is_rare)
 
-    def _remember(self, key: _Key, rows: Rows) -> _Totals:
-        totals = _Totals(rows.total or 0, rows.visible_total or 0, rows.version)
+    def _store(self, key: _Key, rows: Rows) -> _Counts:
+        counts = _Counts(rows.total or 0, rows.visible_total or 0, rows.version)
         with self._lock:
-            self._totals[key] = totals
-        return totals
+            self._counts[key] = counts
+        return counts

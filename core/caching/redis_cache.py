@@ -1,16 +1,15 @@
-"""Caches that may lose everything at any moment: slower then, never wrong.
+"""The cache that all workers share: it may lose everything at any moment, and only time is lost.
 
-An entry is bytes under a text key. Nobody here judges whether an entry is still right: readers
-keep in it the version that it was made from, and compare. Both engines behave alike, and so does
-a Redis that is slow, frozen, wiped or gone: it remembers nothing.
+An entry is bytes under a text key. This module does not know whether an entry is still valid: its
+readers put the version into it and compare. A Redis that is slow, frozen, wiped or gone is a cache
+in which every key is a miss.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
-from cachetools import LRUCache
 from redis import Redis, RedisCluster, RedisError
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, SlotNotCoveredError
@@ -18,45 +17,14 @@ from redis.retry import Retry
 
 FAILURES = (RedisError, RedisClusterException, SlotNotCoveredError, OSError)
 RETRY_SECONDS = 1.0
-"""How long a Redis that failed is left alone; it is used again soon after its return."""
-
-
-class Cache(Protocol):
-    """Many entries in one call, in and out."""
-
-    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Return the entries in the order of their keys, None where there is none."""
-
-    def set_many(self, entries: Mapping[str, bytes]) -> None:
-        """Keep the entries for a while."""
-
-
-class MemoryCache:
-    """Entries of this process, the least recently used dropped beyond `max_bytes` in all."""
-
-    def __init__(self, *, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._lock = Lock()
-        self._entries: LRUCache[str, bytes] = LRUCache(max_bytes, getsizeof=len)
-
-    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Return the entries in the order of their keys, None where there is none."""
-        with self._lock:
-            return [self._entries.get(key) for key in keys]
-
-    def set_many(self, entries: Mapping[str, bytes]) -> None:
-        """Keep the entries, but none that is larger than all there may be."""
-        with self._lock:
-            for key, entry in entries.items():
-                if len(entry) <= self._max_bytes:
-                    self._entries[key] = entry
+"""How long the circuit stays open after a failure; Redis is used again soon after its return."""
 
 
 class RedisCache:
     """Entries that all workers on all machines share.
 
-    Every call has a deadline. After a failure the server is left alone for a second, so that a
-    dead Redis costs nothing per request; then one caller tries again while the others still pass.
+    Every call has a deadline. A failure opens the circuit for a second, so that a dead Redis costs
+    a request nothing; then one caller tries again, while for all others the circuit stays open.
     """
 
     def __init__(
@@ -81,26 +49,26 @@ class RedisCache:
         }
         self._client: Redis | RedisCluster | None = None
         self._lock = Lock()
-        self._left_alone_until = 0.0
+        self._circuit_open_until = 0.0
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the entries in the order of their keys; none at all if Redis does not answer.
 
         All keys of one call must share a slot of the cluster.
         """
-        if not keys or not self._may_try():
+        if not keys or not self._circuit_allows():
             return [None] * len(keys)
         try:
             found: list[bytes | None] = self._connected().mget(keys)
         except FAILURES:
-            self._leave_alone()
+            self._open_circuit()
             return [None] * len(keys)
-        self._left_alone_until = 0.0
+        self._circuit_open_until = 0.0
         return found
 
     def set_many(self, entries: Mapping[str, bytes]) -> None:
-        """Keep the entries, if Redis answers."""
-        if not entries or not self._may_try():
+        """Store the entries, if Redis answers."""
+        if not entries or not self._circuit_allows():
             return
         try:
             pipeline = self._connected().pipeline(transaction=False)
@@ -108,28 +76,28 @@ class RedisCache:
                 pipeline.set(key, entry, ex=self._ttl_seconds)
             pipeline.execute()
         except FAILURES:
-            self._leave_alone()
+            self._open_circuit()
         else:
-            self._left_alone_until = 0.0
+            self._circuit_open_until = 0.0
 
     def ping(self) -> None:
-        """Ask for a sign of life. Raises: one of `FAILURES`, if there is none in time."""
+        """Send a heartbeat. Raises: one of `FAILURES`, if there is no answer in time."""
         self._connected().ping()
 
-    def _may_try(self) -> bool:
-        """Return whether to call now; of several callers after a failure, one is let through."""
-        until = self._left_alone_until
+    def _circuit_allows(self) -> bool:
+        """Return whether to call now; a second after a failure one caller may try again."""
+        until = self._circuit_open_until
         if not until:
             return True
         with self._lock:
             now = time.monotonic()
-            if now < self._left_alone_until:
+            if now < self._circuit_open_until:
                 return False
-            self._left_alone_until = now + RETRY_SECONDS
+            self._circuit_open_until = now + RETRY_SECONDS
         return True
 
-    def _leave_alone(self) -> None:
-        self._left_alone_until = time.monotonic() + RETRY_SECONDS
+    def _open_circuit(self) -> None:
+        self._circuit_open_until = time.monotonic() + RETRY_SECONDS
 
     def _connected(self) -> Any:
         """Return the client; a cluster's asks the cluster for its nodes when it is made."""
@@ -141,6 +109,6 @@ class RedisCache:
 
     def _connect(self) -> "Redis | RedisCluster":
         if self._is_cluster:
-            # One more try, because a node that moved is only learnt of by failing.
+            # One more try, because only a failed call tells the client that a node moved.
             return RedisCluster.from_url(self._url, retry=Retry(NoBackoff(), 1), **self._options)
         return Redis.from_url(self._url, retry=Retry(NoBackoff(), 0), **self._options)

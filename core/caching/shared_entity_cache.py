@@ -1,7 +1,7 @@
 """Entities in the cache that all workers share, each with the version it was loaded at.
 
 Keys carry the database's identity and the tenant, in braces, so that all keys of a tenant share a
-slot of a Redis Cluster and one call reads them. Whatever else is found under a key is no entry.
+slot of a Redis Cluster and one call reads them. A value that this module did not write is a miss.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,32 +10,32 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from core.caching.redis_cache import Cache
+from core.caching.redis_cache import RedisCache
 from core.caching.tenant_snapshot import links_of
 from core.domain.entity import Entity, EntityRef
 
 
-class Loaded(NamedTuple):
-    """An entity, and the directory version at which the database held it."""
+class SharedEntry(NamedTuple):
+    """An entity, and the directory version at which it was loaded from the database."""
 
     entity: Entity
     loaded_at: int
 
 
-class SharedEntities:
+class SharedEntityCache:
     """Reads and writes entities of one database in a shared cache."""
 
-    def __init__(self, cache: Cache, identity: Callable[[], str]) -> None:
-        """Use a cache; `identity` gives the name of the database, asked for once."""
+    def __init__(self, cache: RedisCache, read_identity: Callable[[], str]) -> None:
+        """Use a cache; `read_identity` returns the database's name and is called once."""
         self._cache = cache
-        self._ask_identity = identity
+        self._read_identity = read_identity
 
     @cached_property
     def _identity(self) -> str:
-        return self._ask_identity()
+        return self._read_identity()
 
-    def read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, Loaded]:
-        """Return what the cache holds of these entities, in one call."""
+    def read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, SharedEntry]:
+        """Return those of the entities that the cache has, in one call."""
         wanted = list(refs)
         keys = [self._key(tenant_id, ref) for ref in wanted]
         entries = zip(wanted, keys, self._cache.get_many(keys), strict=True)
@@ -43,7 +43,7 @@ class SharedEntities:
         return {ref: loaded for ref, loaded in found.items() if loaded is not None}
 
     def write(self, tenant_id: int, loaded_at: int, entities: Iterable[Entity]) -> None:
-        """Leave entities that were loaded at this version for other workers."""
+        """Store entities that were loaded at this version, for all workers."""
         entries = {}
         for entity in entities:
             key = self._key(tenant_id, EntityRef(entity.kind, entity.id))
@@ -59,7 +59,7 @@ def _encoded(key: str, entity: Entity, loaded_at: int) -> bytes:
     return orjson.dumps({"key": key, "at": loaded_at, "fields": entity.fields, "links": links})
 
 
-def _decoded(ref: EntityRef, key: str, raw: bytes) -> Loaded | None:
+def _decoded(ref: EntityRef, key: str, raw: bytes) -> SharedEntry | None:
     """Return an entry, or None if it is not one that `_encoded` made under this key."""
     try:
         entry = orjson.loads(raw)
@@ -70,7 +70,7 @@ def _decoded(ref: EntityRef, key: str, raw: bytes) -> Loaded | None:
         entity = Entity(*ref, _text(fields), linked, tuple(named.values()))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return Loaded(entity, loaded_at) if is_ours else None
+    return SharedEntry(entity, loaded_at) if is_ours else None
 
 
 def _text(fields: Any) -> str:

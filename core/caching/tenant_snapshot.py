@@ -1,8 +1,8 @@
-"""What one process remembers of one tenant's directory, and which of its changes it knows of.
+"""What one process caches of one tenant's directory, and which changes of it are known.
 
-A shelf is right at the version that it has seen. Its journal names every entity that changed
-after `journal_from`, with the version of its last change: what was loaded at some version since
-then is still right if none of the entities that it shows changed later.
+A snapshot is valid at its `version`. Its change log names every entity that changed after
+`change_log_start`, with the version of its last change: an entity that was loaded at a version
+since then is still valid if neither it nor anything that it shows changed later.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -14,7 +14,7 @@ from core.domain.model import Tenant
 from core.storage.entity_store import EntityChange
 
 MAX_CHANGES = 10_000
-"""Entities named by a journal at the most; an older past counts as unknown."""
+"""Entities that a change log names at most; with more, it starts anew at the present version."""
 
 BEFORE_ALL = EntityRef("", 0)
 LINK_KINDS = {"contact": "contact", "company": "company", "owner": "user"}
@@ -34,11 +34,11 @@ def shown_by(entity: Entity) -> Iterable[EntityRef]:
     return (EntityRef(entity.kind, entity.id), *entity.names)
 
 
-class Shelf:
-    """Entities of one tenant at `version`; `lock` guards every change of it.
+class TenantSnapshot:
+    """Cached entities of one tenant at `version`; `lock` guards every change of it.
 
-    Who shows an answer holds no lock. `entities` therefore never loses an entity while it is the
-    shelf's: one that changed is `stale`, and stays in its place until it is loaded anew.
+    Rendering a response takes no lock. `entities` therefore never loses an entity while it is
+    this snapshot's mapping: a changed entity becomes `stale` and stays until it is loaded anew.
     """
 
     def __init__(self, tenant: Tenant, version: int) -> None:
@@ -46,65 +46,65 @@ class Shelf:
         self.lock = Lock()
         self.tenant = tenant
         self.version = version
-        self.journal_from = version
-        self.entities: dict[EntityRef, Entity | None] = {}  # None: known to be unknown.
+        self.change_log_start = version
+        self.entities: dict[EntityRef, Entity | None] = {}  # None: the directory has no such one.
         self.stale: set[EntityRef] = set()
         self.misses = 0
-        self.read_up_to: EntityRef | None = BEFORE_ALL  # None: there is nothing more to read.
-        self._changed_at: dict[EntityRef, int] = {}
+        self.read_ahead_from: EntityRef | None = BEFORE_ALL  # None: everything was read ahead.
+        self._change_log: dict[EntityRef, int] = {}
 
     def advance(self, tenant: Tenant, version: int, changes: list[EntityChange]) -> None:
         """Move to a newer version, given what changed since the last one, newest first."""
-        if len(changes) >= MAX_CHANGES or len(self._changed_at) >= MAX_CHANGES:
-            self.empty()
-            self._changed_at = {}
-            self.journal_from = version
+        if len(changes) >= MAX_CHANGES or len(self._change_log) >= MAX_CHANGES:
+            self.clear()
+            self._change_log = {}
+            self.change_log_start = version
         else:
-            self._changed_at.update(changes)
-            self._distrust({change.ref for change in changes})
+            self._change_log.update(changes)
+            self._invalidate({change.ref for change in changes})
         self.tenant, self.version = tenant, version
 
-    def extend_journal(self, since: int, changes: list[EntityChange]) -> None:
-        """Take in what changed since an earlier version, newest first."""
+    def extend_change_log(self, since: int, changes: list[EntityChange]) -> None:
+        """Add what changed since an earlier version, newest first."""
         for ref, version in changes:
-            self._changed_at.setdefault(ref, version)
-        # A journal cut off at its limit is complete only above the oldest version it names.
-        self.journal_from = changes[-1].version if len(changes) >= MAX_CHANGES else since
+            self._change_log.setdefault(ref, version)
+        # Changes cut off at their limit are complete only above the oldest version among them.
+        self.change_log_start = changes[-1].version if len(changes) >= MAX_CHANGES else since
 
-    def is_right(self, entity: Entity, loaded_at: int) -> bool:
-        """Return whether an entity loaded at some version is the same at this shelf's version."""
-        if not self.journal_from <= loaded_at <= self.version:
+    def is_valid_at(self, entity: Entity, loaded_at: int) -> bool:
+        """Return whether an entity loaded at some version is the same at this one."""
+        if not self.change_log_start <= loaded_at <= self.version:
             return False
-        return all(self._changed_at.get(ref, 0) <= loaded_at for ref in shown_by(entity))
+        return all(self._change_log.get(ref, 0) <= loaded_at for ref in shown_by(entity))
 
-    def all_of(self, refs: Set[Reference]) -> Related | None:
-        """Return what is remembered, if all these are in it and right; without the lock.
+    def find_all(self, refs: Set[Reference]) -> Related | None:
+        """Return the cached entities if all these are valid ones; takes no lock.
 
-        Whoever empties the shelf meanwhile changes `entities` first: read last, it is never older
-        than the marks that it is held against.
+        `clear` replaces `entities` before `stale`. Reading them in the opposite order never pairs
+        old entities with a newer set of stale ones.
         """
         stale = self.stale
         entities = self.entities
         return entities if entities.keys() >= refs and stale.isdisjoint(refs) else None
 
-    def trusted(self, ref: EntityRef) -> Entity | None:
-        """Return an entity that is remembered and right."""
+    def find_valid(self, ref: EntityRef) -> Entity | None:
+        """Return an entity that is cached and valid."""
         return None if ref in self.stale else self.entities.get(ref)
 
-    def keep(self, entities: Mapping[EntityRef, Entity | None], *, capacity: int) -> None:
-        """Remember entities; beyond the capacity everything older is forgotten first."""
+    def store(self, entities: Mapping[EntityRef, Entity | None], *, capacity: int) -> None:
+        """Cache entities; where they would exceed the capacity, all older ones are evicted."""
         if len(self.entities) + len(entities) > capacity:
-            self.empty()
+            self.clear()
         if len(entities) <= capacity:
             self.entities.update(entities)
             self.stale.difference_update(entities)
 
-    def empty(self) -> None:
-        """Forget all entities."""
+    def clear(self) -> None:
+        """Evict all entities."""
         self.entities = {}
         self.stale = set()
 
-    def _distrust(self, changed: Set[EntityRef]) -> None:
+    def _invalidate(self, changed: Set[EntityRef]) -> None:
         self.stale |= changed & self.entities.keys()
         if any(ref.kind != "deal" for ref in changed):
             self.stale.update(

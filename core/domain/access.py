@@ -3,11 +3,11 @@
 from core.domain.errors import Forbidden, ForeignTenant, InvalidInput
 from core.domain.model import Principal, Viewer
 
-SEVERAL_TENANTS = "is required, because the credential spans several organizations"
+SEVERAL_TENANTS = "is required, because the credential spans more than one"
 
 
 def viewer_of(principal: Principal) -> Viewer:
-    """Return whose eyes decide which private records exist."""
+    """Return the viewer who decides which private records are visible."""
     return Viewer(principal.user_id, principal.is_admin)
 
 
@@ -34,5 +34,5 @@ def one_tenant(
     """
     chosen, *others = tenants_for(principal, scope, tenant_id)
     if others:
-        raise error("organization_id", SEVERAL_TENANTS)
+        raise error("tenant_id", SEVERAL_TENANTS)
     return chosen

@@ -91,7 +91,7 @@ class Forbidden(CoreError):
 class ForeignTenant(Forbidden):
     """A tenant was named that the credential does not span."""
 
-    public_message = "You do not have access to this organization"
+    public_message = "You do not have access to this tenant"
 
 
 class NotFound(CoreError):

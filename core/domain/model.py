@@ -4,11 +4,12 @@
 row into an activity is one call and copies nothing, which matters on pages.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import NamedTuple
 
-from core.domain.entity import Related
+from core.domain.entity import EntityRef, Related
 
 MAX_ID = 2**53 - 1  # The largest integer that every JSON client reads exactly.
 MAX_IMPORTED_ID = 2**52  # Leaves as many numbers again for ids given out after an import.
@@ -116,6 +117,20 @@ def blank_activity(*, tenant_id: int, user_id: int, now: datetime) -> Activity:
     )
 
 
+def references(activities: Iterable[Activity]) -> set[EntityRef]:
+    """Return every entity that the activities name."""
+    refs: set[EntityRef] = set()
+    for activity in activities:
+        refs.update([EntityRef("user", user_id) for user_id in activity.assignee_ids])
+        refs.update([EntityRef("contact", contact_id) for contact_id in activity.contact_ids])
+        refs.update([EntityRef("company", company_id) for company_id in activity.company_ids])
+        if activity.deal_id:
+            refs.add(EntityRef("deal", activity.deal_id))
+        refs.add(EntityRef("user", activity.owner_id))
+        refs.add(EntityRef("user", activity.created_by))
+    return refs
+
+
 class Tenant(NamedTuple):
     """A customer of the service, and the two zones that its records are read in (IANA names).
 
@@ -144,7 +159,7 @@ class Principal:
 
 
 class Viewer(NamedTuple):
-    """Whose eyes decide which private records exist."""
+    """The user who decides which private records are visible; `sees_all` shows them all."""
 
     user_id: int
     sees_all: bool

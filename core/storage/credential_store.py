@@ -9,20 +9,19 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from core.domain.clock import Clock, utc_now
 from core.domain.errors import EntityNotFound, InvalidEntity
 from core.domain.model import MAX_ID
 from core.storage.database import Database
 from core.storage.tables import credentials
 from core.storage.tenant_store import find_tenant
-
-Clock = Callable[[], datetime]
 
 SCOPES = ("read", "write", "directory", "admin")
 DEFAULT_SCOPES = ("read", "write")
@@ -84,11 +83,6 @@ def parse_key_id(text: str) -> tuple[int, str] | None:
         return DEMO_TENANT_ID, DEMO_KEY_ID
     named = _KEY_ID.fullmatch(text)
     return parse_key(text) if named is None else (int(named[1]), text)
-
-
-def utc_now() -> datetime:
-    """Return the present instant."""
-    return datetime.now(UTC)
 
 
 class Credentials:

@@ -8,17 +8,16 @@ and tenant 27's time zone.
 from datetime import datetime
 from importlib.resources import files
 
+from core.domain.clock import Clock, utc_now
 from core.storage.credential_store import (
     DEFAULT_SCOPES,
     DEMO_KEY_ID,
     DEMO_TENANT_ID,
     DEMO_TOKEN,
-    Clock,
     Credential,
     Credentials,
     digest_of,
     insert_credential,
-    utc_now,
 )
 from core.storage.database import Database
 from core.transfer.importer import import_lines

@@ -3,12 +3,13 @@
 A file is read to its end before anything is written: one bad line, and nothing of it is.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from core.domain.clock import Clock, utc_now
 from core.domain.errors import InvalidEntity
 from core.domain.model import Tenant
 from core.storage import activity_writer
@@ -18,7 +19,6 @@ from core.storage.tenant_store import find_tenant, put_tenant
 from core.transfer import ndjson
 from core.transfer.staging import BATCH_SIZE, MergeCounts, Staging, activity_row, reserve_ids
 
-Clock = Callable[[], datetime]
 MAX_BAD_LINES_SHOWN = 1000
 BATCH_BYTES = 4 * 2**20
 
@@ -40,11 +40,6 @@ class ImportReport(NamedTuple):
     changed_activities: int
     bad_lines: list[BadLine]
     bad_count: int
-
-
-def utc_now() -> datetime:
-    """Return the present instant."""
-    return datetime.now(UTC)
 
 
 def import_lines(

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from flask import Flask, g
 
+from core.domain.clock import Clock
 from core.domain.errors import NotAuthenticated
 from core.domain.model import Principal
-from core.storage.credential_store import Clock, Credential, Credentials, parse_key
+from core.storage.credential_store import Credential, Credentials, parse_key
 from core.storage.tenant_store import Tenants
 from gateway.auth.tokens import Claims, TokenVerifier
 from gateway.request import current_request

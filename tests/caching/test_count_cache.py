@@ -1,4 +1,4 @@
-"""Filters by a member of a list: counted first, then found the way that suits their number."""
+"""Filters by a member of a list: counted first, then read in the way that suits their number."""
 
 import pytest
 from flask import Flask
@@ -6,7 +6,7 @@ from support.factories import make_principal
 from support.stage import Home
 
 from core.activities import Activities
-from core.caching.count_cache import CountedPages
+from core.caching.count_cache import CountCache
 from core.domain.model import Activity, Principal, Tenant, Viewer
 from core.domain.query import (
     ActivityQuery,
@@ -62,28 +62,28 @@ def test_both_ways_find_the_same_page(
 def test_rare_member_is_counted_then_fetched(
     ann: Principal, app: Flask, tenant: Home, database: Database, statements: list[str]
 ) -> None:
-    pages = CountedPages(ActivityReader(database))
+    cache = CountCache(ActivityReader(database))
     query = ActivityQuery(SEVEN, NEWEST, 4, 0)
     statements.clear()
-    first = pages.page(tenant.id, VIEWER, query)
+    first = cache.page(tenant.id, VIEWER, query)
     assert [FENCE in sql for sql in statements] == [False, True]
     statements.clear()
-    assert pages.page(tenant.id, VIEWER, query) == first
+    assert cache.page(tenant.id, VIEWER, query) == first
     assert [FENCE in sql for sql in statements] == [True]
     create(app, ann, 30)
-    assert pages.page(tenant.id, VIEWER, query).total == 11
+    assert cache.page(tenant.id, VIEWER, query).total == 11
 
 
-def test_frequent_member_is_met_on_the_way(
+def test_frequent_member_walks_the_index(
     ann: Principal,
     tenant: Home,
     database: Database,
     statements: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.caching.count_cache.RARE", 9)
-    pages = CountedPages(ActivityReader(database))
-    found = pages.page(tenant.id, VIEWER, ActivityQuery(SEVEN, NEWEST, 4, 0))
+    monkeypatch.setattr("core.caching.count_cache.MAX_RARE", 9)
+    cache = CountCache(ActivityReader(database))
+    found = cache.page(tenant.id, VIEWER, ActivityQuery(SEVEN, NEWEST, 4, 0))
     assert (len(found.activities), found.total) == (4, 10)
     assert not any(FENCE in sql for sql in statements)
 

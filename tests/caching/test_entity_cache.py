@@ -8,9 +8,9 @@ import pytest
 from redis import Redis
 from support.stage import Home, OwnServer
 
-from core.caching.entity_cache import EntityDirectory
+from core.caching.entity_cache import EntityCache
 from core.caching.redis_cache import RedisCache
-from core.caching.shared_entity_cache import SharedEntities
+from core.caching.shared_entity_cache import SharedEntityCache
 from core.domain.entity import EntityRef
 from core.storage import migrate
 from core.storage.database import Database
@@ -30,7 +30,7 @@ Worker = Callable[[EntityRef], dict[str, Any] | None]
 
 
 class Office:
-    """One tenant's directory, and workers that each remember it for themselves."""
+    """One tenant's directory, and workers that each have a cache of it."""
 
     def __init__(self, database: Database, tenant_id: int, redis_url: str) -> None:
         self.database = database
@@ -51,22 +51,26 @@ class Office:
         assert row is not None
         return row[0]
 
-    def directory(self, **options: int) -> EntityDirectory:
-        cache = RedisCache(self.redis_url, deadline_ms=200)
-        shared = SharedEntities(cache, lambda: migrate.identity(self.database))
-        return EntityDirectory(EntityStore(self.database), shared, **options)
+    def cache(self, **options: int) -> EntityCache:
+        redis = RedisCache(self.redis_url, deadline_ms=200)
+        shared = SharedEntityCache(redis, lambda: migrate.identity(self.database))
+        return EntityCache(EntityStore(self.database), shared, **options)
 
     def worker(self) -> Worker:
-        directory = self.directory()
+        cache = self.cache()
 
         def look(ref: EntityRef) -> dict[str, Any] | None:
-            found = directory.lookup(self.tenant_id, self.version(), {ref}).get(ref)
+            found = cache.lookup(self.tenant_id, self.version(), {ref}).get(ref)
             if found is None:
                 return None
             links = {name: link.fields for name, link in found.links.items()}
             return {**found.fields, **({"links": links} if links else {})}
 
         return look
+
+
+def cached_count(cache: EntityCache, office: Office) -> int:
+    return len(cache._snapshots[office.tenant_id].entities)
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def office(database: Database, tenant: Home, own_redis: OwnServer) -> Office:
 
 def test_lookup_finds_known_and_omits_unknown(office: Office) -> None:
     unknown = EntityRef("company", 404)
-    found = office.directory().lookup(office.tenant_id, office.version(), {USER, unknown})
+    found = office.cache().lookup(office.tenant_id, office.version(), {USER, unknown})
     user = found[USER]
     assert user is not None
     assert user.fields == ENTITIES[USER]
@@ -133,8 +137,10 @@ def test_late_writer_cannot_overwrite_newer(office: Office) -> None:
     old = EntityStore(office.database).read(office.tenant_id, [CONTACT])[CONTACT]
     before = office.version()
     office.put({CONTACT: {"name": "Hopper"}})
-    shared = SharedEntities(RedisCache(office.redis_url), lambda: migrate.identity(office.database))
-    late = office.directory()
+    shared = SharedEntityCache(
+        RedisCache(office.redis_url), lambda: migrate.identity(office.database)
+    )
+    late = office.cache()
     late.lookup(office.tenant_id, office.version(), {CONTACT})
     entity = late.lookup(office.tenant_id, office.version(), {CONTACT})[CONTACT]
     shared.write(office.tenant_id, before, [type(entity)("contact", 7, old)])
@@ -172,22 +178,22 @@ def test_dead_redis_is_only_slower(office: Office, own_redis: OwnServer) -> None
     assert office.worker()(DEAL) is not None
 
 
-def test_second_worker_asks_redis_only(office: Office, statements: list[str]) -> None:
+def test_second_worker_reads_redis_only(office: Office, statements: list[str]) -> None:
     office.worker()(DEAL)
-    second, version = office.directory(), office.version()
+    second, version = office.cache(), office.version()
     second.lookup(office.tenant_id, version, {CONTACT})
     statements.clear()
     second.lookup(office.tenant_id, version, {DEAL})
     assert statements == []
 
 
-def test_herd_on_one_entity_asks_once(office: Office, statements: list[str]) -> None:
-    directory, version = office.directory(), office.version()
-    directory.lookup(office.tenant_id, version, {CONTACT})
+def test_herd_on_one_entity_loads_once(office: Office, statements: list[str]) -> None:
+    cache, version = office.cache(), office.version()
+    cache.lookup(office.tenant_id, version, {CONTACT})
     Redis.from_url(office.redis_url).flushall()
     statements.clear()
     herd = [
-        threading.Thread(target=directory.lookup, args=(office.tenant_id, version, {USER}))
+        threading.Thread(target=cache.lookup, args=(office.tenant_id, version, {USER}))
         for _ in range(16)
     ]
     for thread in herd:
@@ -211,19 +217,19 @@ def test_tenants_never_meet(office: Office, database: Database) -> None:
 
 
 def test_changed_tenant_shows_at_once(office: Office, database: Database) -> None:
-    directory = office.directory()
-    tenant = directory.tenant(office.tenant_id, office.version())
+    cache = office.cache()
+    tenant = cache.tenant(office.tenant_id, office.version())
     Tenants(database).put(tenant._replace(deskera_timezone="Asia/Kolkata"))
-    assert directory.tenant(office.tenant_id, office.version()).deskera_timezone == "Asia/Kolkata"
+    assert cache.tenant(office.tenant_id, office.version()).deskera_timezone == "Asia/Kolkata"
 
 
 def test_memory_is_bounded(office: Office) -> None:
-    directory = office.directory(capacity=10)
+    cache = office.cache(capacity=10)
     refs = {EntityRef("contact", number): {"name": str(number)} for number in range(100, 200)}
     office.put(refs)
     for ref in refs:
-        directory.lookup(office.tenant_id, office.version(), {ref})
-    assert directory.remembered(office.tenant_id) <= 10
+        cache.lookup(office.tenant_id, office.version(), {ref})
+    assert cached_count(cache, office) <= 10
 
 
 def test_others_are_read_ahead_after_many_misses(
@@ -234,21 +240,21 @@ def test_others_are_read_ahead_after_many_misses(
     contacts = {EntityRef("contact", number): {"name": str(number)} for number in range(20, 60)}
     deals = {EntityRef("deal", number): {"name": "D", "owner_id": 5} for number in range(20, 25)}
     office.put(contacts | deals)
-    directory, version = office.directory(), office.version()
+    cache, version = office.cache(), office.version()
     for number in range(900, 906):  # None of them is known: each is a miss.
-        directory.lookup(office.tenant_id, version, {EntityRef("company", number)})
+        cache.lookup(office.tenant_id, version, {EntityRef("company", number)})
     statements.clear()
-    found = directory.lookup(office.tenant_id, version, {*contacts, *deals, USER, CONTACT, DEAL})
+    found = cache.lookup(office.tenant_id, version, {*contacts, *deals, USER, CONTACT, DEAL})
     assert statements == []
     owners = [deal.links["owner"].fields for ref in deals if (deal := found[ref])]
     assert owners == [ENTITIES[USER]] * len(deals)
     office.put({EntityRef("contact", 59): {"name": "changed"}})
     changed = EntityRef("contact", 59)
-    directory.lookup(office.tenant_id, version, {EntityRef("company", 907)})
+    cache.lookup(office.tenant_id, version, {EntityRef("company", 907)})
     version = office.version()
-    directory.tenant(office.tenant_id, version)
+    cache.tenant(office.tenant_id, version)
     statements.clear()
-    after = directory.lookup(office.tenant_id, version, {changed})[changed]
+    after = cache.lookup(office.tenant_id, version, {changed})[changed]
     assert after is not None
     assert after.fields == {"name": "changed"}
     assert len(statements) == 1  # What changed is no reason to read ahead.
@@ -261,31 +267,31 @@ def test_reading_ahead_stops_at_the_capacity(
     monkeypatch.setattr("core.caching.entity_cache.READ_AHEAD", 10)
     refs = {EntityRef("contact", number): {"name": str(number)} for number in range(100, 200)}
     office.put(refs)
-    directory, version = office.directory(capacity=25), office.version()
+    cache, version = office.cache(capacity=25), office.version()
     for number in range(900, 910):
-        directory.lookup(office.tenant_id, version, {EntityRef("company", number)})
-    assert 20 <= directory.remembered(office.tenant_id) <= 25
+        cache.lookup(office.tenant_id, version, {EntityRef("company", number)})
+    assert 20 <= cached_count(cache, office) <= 25
 
 
-def test_change_takes_nothing_from_whoever_shows(office: Office) -> None:
-    directory = office.directory()
-    shown = directory.lookup(office.tenant_id, office.version(), {USER, CONTACT, DEAL})
-    shown = directory.lookup(office.tenant_id, office.version(), {USER, CONTACT, DEAL})
+def test_change_keeps_entities_being_rendered(office: Office) -> None:
+    cache = office.cache()
+    shown = cache.lookup(office.tenant_id, office.version(), {USER, CONTACT, DEAL})
+    shown = cache.lookup(office.tenant_id, office.version(), {USER, CONTACT, DEAL})
     office.put({CONTACT: {"name": "Hopper"}})
-    directory.lookup(office.tenant_id, office.version(), {USER})
+    cache.lookup(office.tenant_id, office.version(), {USER})
     assert None not in (shown.get(USER), shown.get(CONTACT), shown.get(DEAL))
 
 
-def test_capacity_zero_remembers_nothing(office: Office, statements: list[str]) -> None:
-    directory = EntityDirectory(EntityStore(office.database), capacity=0)
+def test_capacity_zero_caches_nothing(office: Office, statements: list[str]) -> None:
+    cache = EntityCache(EntityStore(office.database), capacity=0)
     version = office.version()
-    directory.lookup(office.tenant_id, version, {USER})
+    cache.lookup(office.tenant_id, version, {USER})
     statements.clear()
-    directory.lookup(office.tenant_id, version, {USER})
+    cache.lookup(office.tenant_id, version, {USER})
     assert len(statements) == 1
 
 
-def test_more_changes_than_a_journal_holds(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_changes_than_the_log_holds(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.caching.entity_cache.MAX_CHANGES", 3)
     monkeypatch.setattr("core.caching.tenant_snapshot.MAX_CHANGES", 3)
     worker = office.worker()

@@ -1,25 +1,21 @@
-"""One behaviour for every cache, and what a Redis that fails may cost: nothing but speed."""
+"""Entries in and out of Redis, and that a Redis that fails costs nothing but speed."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from redis import Redis
 from support.stage import OwnServer
 
-from core.caching.redis_cache import RETRY_SECONDS, Cache, MemoryCache, RedisCache
+from core.caching.redis_cache import RETRY_SECONDS, RedisCache
 
 DEADLINE_MS = 50
 
 
-@pytest.fixture(params=["memory", "redis"])
-def cache(request: pytest.FixtureRequest) -> Iterator[Cache]:
-    if request.param == "memory":
-        yield MemoryCache(max_bytes=1_000_000)
-        return
-    url = request.getfixturevalue("redis_url")
-    Redis.from_url(url).flushall()
-    yield RedisCache(url, deadline_ms=1000)
+@pytest.fixture
+def cache(redis_url: str) -> RedisCache:
+    Redis.from_url(redis_url).flushall()
+    return RedisCache(redis_url, deadline_ms=1000)
 
 
 @pytest.fixture
@@ -36,35 +32,26 @@ def seconds_of(call: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def test_entries_come_in_order_of_keys(cache: Cache) -> None:
+def test_entries_come_in_order_of_keys(cache: RedisCache) -> None:
     cache.set_many({"a": b"1", "b": b"2"})
     assert cache.get_many(["b", "x", "a"]) == [b"2", None, b"1"]
 
 
-def test_later_entry_replaces_earlier(cache: Cache) -> None:
+def test_later_entry_replaces_earlier(cache: RedisCache) -> None:
     cache.set_many({"a": b"1"})
     cache.set_many({"a": b"2"})
     assert cache.get_many(["a"]) == [b"2"]
 
 
-def test_nothing_asked_is_nothing_found(cache: Cache) -> None:
+def test_no_keys_find_no_entries(cache: RedisCache) -> None:
     cache.set_many({})
     assert cache.get_many([]) == []
 
 
-def test_bytes_come_back_as_they_were(cache: Cache) -> None:
+def test_bytes_come_back_as_they_were(cache: RedisCache) -> None:
     entry = bytes(range(256))
     cache.set_many({"\u00fc {x}": entry})
     assert cache.get_many(["\u00fc {x}"]) == [entry]
-
-
-def test_memory_is_bounded() -> None:
-    cache = MemoryCache(max_bytes=100)
-    cache.set_many({str(number): b"x" * 30 for number in range(10)})
-    cache.set_many({"huge": b"x" * 101})
-    kept = [entry for entry in cache.get_many([str(number) for number in range(10)]) if entry]
-    assert sum(map(len, kept)) <= 100
-    assert cache.get_many(["huge"]) == [None]
 
 
 def test_dead_redis_is_a_miss(redis_cache: RedisCache, own_redis: OwnServer) -> None:

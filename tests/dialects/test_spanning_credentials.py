@@ -28,7 +28,7 @@ def apex_problem(answer: TestResponse) -> tuple[int, str, str]:
 
 def test_spanning_lists_need_an_organization(spanning: Both, tenant: Home, other: Home):
     for answer in (spanning.deskera("GET"), spanning.deskera("POST", json={})):
-        assert fields_of(answer) == (400, ["organization_id"])
+        assert fields_of(answer) == (400, ["tenant_id"])
     for answer in (spanning.apex("GET"), spanning.apex("POST", json={"subject": "a"})):
         assert apex_problem(answer) == (400, "BadRequest", "/organization_id")
     totals = [spanning.apex.total(f"organization_id={home.id}") for home in (tenant, other)]
@@ -42,7 +42,7 @@ def test_spanning_ids_are_searched(spanning: Both, tenant: Home, other: Home):
     assert spanning.apex("GET", "/activities/2").json["organization_id"] == tenant.id
     for method in ("GET", "PUT", "DELETE"):
         answer = spanning.deskera(method, 1, json={"name": "x"})
-        assert fields_of(answer) == (400, ["organization_id"])
+        assert fields_of(answer) == (400, ["tenant_id"])
     for method in ("GET", "PATCH", "DELETE"):
         answer = spanning.apex(method, "/activities/1", json={"subject": "x"})
         assert apex_problem(answer) == (400, "BadRequest", "/organization_id")
@@ -57,7 +57,7 @@ def test_spanning_ids_are_searched(spanning: Both, tenant: Home, other: Home):
 def test_spanning_bulk_needs_unique_ids(spanning: Both, tenant: Home):
     update = f"{PLACE}/bulkUpdate"
     answer = spanning.deskera("PATCH", update, json={"ids": [2, 1], "is_status": True})
-    assert fields_of(answer) == (400, ["organization_id"])
+    assert fields_of(answer) == (400, ["tenant_id"])
     answer = spanning.apex("PATCH", json={"ids": [2, 1], "done": True})
     assert apex_problem(answer) == (400, "BadRequest", "/organization_id")
     assert spanning.deskera.read(2)["is_status"] is False
@@ -67,13 +67,13 @@ def test_spanning_bulk_needs_unique_ids(spanning: Both, tenant: Home):
     assert spanning.apex("PATCH", json=body).json == {"updated": 2, "ids": [2, 1]}
     assert fields_of(spanning.deskera("POST", f"{PLACE}/bulkDelete", json=[1])) == (
         400,
-        ["organization_id"],
+        ["tenant_id"],
     )
 
 
 def test_hidden_match_is_no_match(spanning: Both, client: FlaskClient, tenant: Home, other: Home):
     Both(client, tenant.caller(1).key).put(1, visibility_type="private", owner_id=8)
-    assert fields_of(spanning.deskera("GET", 1)) == (400, ["organization_id"])  # Its creator.
+    assert fields_of(spanning.deskera("GET", 1)) == (400, ["tenant_id"])  # Its creator.
     stranger = Both(client, "")
     token = tenant.token(6, organization_id=[tenant.id, other.id])
     stranger.deskera.headers = {"x-access-token": token}

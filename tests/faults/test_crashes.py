@@ -23,7 +23,7 @@ from core import write_rules
 from core.storage import activity_writer
 from core.activities import Activities
 from core.storage.database import Database
-from core.caching.entity_cache import EntityDirectory
+from core.caching.entity_cache import EntityCache
 from core.storage.entity_store import EntityStore, put_entities
 from core.domain.entity import EntityRef
 from core.domain.model import Principal
@@ -49,7 +49,7 @@ elif step == "commit":
 
 if what == "activity":
     caller = Principal(1, (tenant_id,), frozenset({"read", "write"}))
-    everything = Activities(database, EntityDirectory(EntityStore(database)))
+    everything = Activities(database, EntityCache(EntityStore(database)))
     everything.change(caller, 1, lambda activity, _: activity._replace(
         subject="new", visibility="private"))
 else:
