@@ -27,9 +27,10 @@ from core.storage import migrate
 from core.storage.credential_store import Credentials
 from core.storage.database import Database
 from core.storage.entity_store import EntityStore
-from core.storage.tenant_store import Tenants
+from core.storage.revocation_store import Revocations
 from gateway import directory, docs
 from gateway.auth import authenticator
+from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import TokenVerifier
 from gateway.observability import health, logs
 from gateway.observability.metrics import Metrics
@@ -65,13 +66,13 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     database = _install_core(app, settings, redis=redis, clock=clock)
     if settings.otel_endpoint is not None:
         _trace(app, database, endpoint=settings.otel_endpoint)
+    probed = app.extensions["probed_database"] = Database(_database_url(settings), pool_size=1)
     authenticator.install(app, _authenticator(app, settings, database, clock=clock))
     for document in docs.DOCUMENTS:
         docs.mount(app, document)
     docs.install_assets(app)
     app.register_blueprint(directory.blueprint)
     metrics = Metrics(settings.metrics_dir)
-    probed = app.extensions["probed_database"] = Database(_database_url(settings), pool_size=1)
     health.install(app, health.Health(probed, redis), metrics)
     app.after_request(_finisher(logs.RequestLog(lines, settings.log_level), metrics))
     _install_last_handlers(app, logs.make_logger(lines, settings.log_level))
@@ -154,8 +155,15 @@ def _authenticator(
     app: Flask, settings: Settings, database: Database, *, clock: Clock
 ) -> authenticator.Authenticator:
     credentials = app.extensions["credentials"] = Credentials(database, clock)
-    verifier = TokenVerifier(settings)
-    return authenticator.Authenticator(credentials, Tenants(database), verifier, clock=clock)
+    aside = Credentials(app.extensions["probed_database"], clock)  # No request waits for it.
+    last_uses = app.extensions["last_uses"] = LastUses(aside, clock=clock)
+    return authenticator.Authenticator(
+        credentials,
+        Revocations(database, clock),
+        TokenVerifier(settings),
+        last_uses=last_uses,
+        clock=clock,
+    )
 
 
 def _trace(app: Flask, database: Database, *, endpoint: str) -> None:

@@ -20,9 +20,13 @@ DRAIN_SECONDS = 2.0
 
 
 class Request(flask.Request):
-    """A request that knows when it began, its id, and who is calling once that is known."""
+    """A request that knows when it began, its id, and who is calling once that is known.
+
+    `refusal` says for the log why a credential was not taken.
+    """
 
     principal: Principal | None = None
+    refusal: str | None = None
     _request_id: str | None = None
 
     def __init__(self, environ: dict[str, Any], *rest: Any, **options: Any) -> None:

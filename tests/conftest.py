@@ -163,6 +163,7 @@ def make_app(settings: Settings, clock: Clock) -> Iterator[Callable[..., Flask]]
 
     yield make
     for app in made:
+        app.extensions["last_uses"].close()
         app.extensions["database"].close()
         app.extensions["probed_database"].close()
 

@@ -17,7 +17,7 @@ def tenants_for(principal: Principal, scope: str, tenant_id: int | None) -> tupl
     Raises: Forbidden without the scope, ForeignTenant for a tenant that is not the principal's.
     """
     if scope not in principal.scopes:
-        raise Forbidden(detail=f"scope {scope} is missing")
+        raise Forbidden(missing_scope=scope)
     if tenant_id is None:
         return principal.tenant_ids
     if tenant_id not in principal.tenant_ids:

@@ -22,6 +22,9 @@ CoreError
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
+
+Refusal = Literal["missing", "malformed", "expired", "not yet valid", "unknown"]
 
 
 class CoreError(Exception):
@@ -61,9 +64,33 @@ class InvalidEntity(InvalidInput):
 
 
 class NotAuthenticated(CoreError):
-    """No credential, or none that is usable."""
+    """No credential, or none that is usable; `reason` tells which.
+
+    "unknown" is also what is revoked, signed by others, or of no tenant: whoever asks learns no
+    more than that it opens nothing here. `sources` are the places where a credential was looked
+    for, up to the one that decided; whoever looked fills them in.
+    """
 
     public_message = "Not authenticated"
+    sources: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        public_message: str | None = None,
+        *,
+        reason: Refusal = "unknown",
+        detail: str | None = None,
+    ) -> None:
+        self.reason = reason
+        super().__init__(public_message, detail=detail)
+
+    @property
+    def explanation(self) -> str:
+        """What the client may be told: the reason, and where it was looked."""
+        places = ", ".join(self.sources) or "the request"
+        if self.reason == "missing":
+            return f"There is no credential in {places}."
+        return f"The credential in {self.sources[-1] if self.sources else places} is {self.reason}."
 
 
 class TokenExpired(NotAuthenticated):
@@ -71,7 +98,7 @@ class TokenExpired(NotAuthenticated):
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment
-        super().__init__("jwt expired")
+        super().__init__("jwt expired", reason="expired")
 
 
 class TokenNotActive(NotAuthenticated):
@@ -79,13 +106,25 @@ class TokenNotActive(NotAuthenticated):
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment
-        super().__init__("jwt not active")
+        super().__init__("jwt not active", reason="not yet valid")
 
 
 class Forbidden(CoreError):
-    """The credential is good, but may not do this."""
+    """The credential is good, but may not do this: often it lacks `missing_scope`."""
 
     public_message = "Forbidden"
+
+    def __init__(self, *, missing_scope: str | None = None, detail: str | None = None) -> None:
+        self.missing_scope = missing_scope
+        lacking = f"scope {missing_scope} is missing" if missing_scope else None
+        super().__init__(detail=detail or lacking)
+
+    @property
+    def explanation(self) -> str:
+        """What the client may be told: the scope that it lacks, if that is why."""
+        if self.missing_scope is None:
+            return self.public_message
+        return f"The credential lacks the scope {self.missing_scope}."
 
 
 class ForeignTenant(Forbidden):

@@ -10,10 +10,10 @@ import hmac
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Update, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.domain.clock import Clock, utc_now
@@ -29,6 +29,8 @@ DEMO_TOKEN = "sampleaccesstoken"
 """The token on Deskera's page: a key in the demo data, and the one key of another form."""
 DEMO_TENANT_ID = 64797
 DEMO_KEY_ID = "sampleaccess"
+USE_STEP = timedelta(minutes=1)
+"""How exactly the last use of a key is known."""
 
 _PUBLIC_LENGTH = 10
 _PUBLIC_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -52,6 +54,8 @@ class Credential(NamedTuple):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    name: str = ""
+    last_used_at: datetime | None = None
 
     def opens_with(self, token: str) -> bool:
         """Return whether the token is this key, in constant time."""
@@ -100,15 +104,14 @@ class Credentials:
         user_id: int,
         scopes: Iterable[str] = DEFAULT_SCOPES,
         expires_at: datetime | None = None,
+        name: str = "",
     ) -> str:
         """Store a new key and return it: the only time that it is seen whole.
 
         Raises: InvalidEntity, naming the user, the scopes or the expiry; EntityNotFound, if there
         is no such tenant; Unavailable.
         """
-        public = "".join(secrets.choice(_PUBLIC_ALPHABET) for _ in range(_PUBLIC_LENGTH))
-        key_id = f"crm{tenant_id}x{public}"
-        token = key_id + secrets.token_urlsafe(_SECRET_BYTES)
+        key_id, token = _new_key(tenant_id)
         now = self._clock()
         chosen = checked_scopes(scopes)
         if not 1 <= user_id <= MAX_ID:
@@ -116,12 +119,37 @@ class Credentials:
         if expires_at is not None and expires_at <= now:
             raise InvalidEntity("expires_at", "must be in the future")
         credential = Credential(
-            tenant_id, key_id, digest_of(token), user_id, chosen, now, expires_at, None
+            tenant_id, key_id, digest_of(token), user_id, chosen, now, expires_at, None, name
         )
         with self._database.transaction() as connection:
             if find_tenant(connection, tenant_id) is None:
                 raise EntityNotFound(f"there is no tenant {tenant_id}")
             insert_credential(connection, credential)
+        return token
+
+    def rotate(self, key_id: str, *, overlap: timedelta) -> str:
+        """Store a key in the place of this one, which ends after `overlap`, and return it.
+
+        The new key has the user, the scopes, the name and the length of life of the old one.
+        Raises: EntityNotFound, if there is no such key, or it has ended; Unavailable.
+        """
+        now = self._clock()
+        with self._database.transaction() as connection:
+            old = _lock(connection, key_id)
+            if old is None or not old.is_active(now):
+                raise EntityNotFound("there is no such key, or it is revoked or expired")
+            lifetime = None if old.expires_at is None else old.expires_at - old.created_at
+            new_id, token = _new_key(old.tenant_id)
+            new = old._replace(
+                id=new_id,
+                digest=digest_of(token),
+                created_at=now,
+                expires_at=None if lifetime is None else now + lifetime,
+                last_used_at=None,
+            )
+            insert_credential(connection, new)
+            ends_at = min(filter(None, (old.expires_at, now + overlap)))
+            connection.execute(_this(old.tenant_id, old.id).values(expires_at=ends_at))
         return token
 
     def find(self, tenant_id: int, key_id: str) -> Credential | None:
@@ -141,17 +169,41 @@ class Credentials:
         if named is None:
             return False
         tenant_id, public_id = named
-        statement = (
-            update(credentials)
-            .where(
-                _columns.tenant_id == tenant_id,
-                _columns.id == public_id,
-                _columns.revoked_at.is_(None),
-            )
-            .values(revoked_at=self._clock())
-        )
+        statement = _this(tenant_id, public_id).where(_columns.revoked_at.is_(None))
         with self._database.transaction() as connection:
-            return bool(connection.execute(statement).rowcount)
+            revoked = connection.execute(statement.values(revoked_at=self._clock()))
+            return bool(revoked.rowcount)
+
+    def record_use(self, tenant_id: int, key_id: str, used_at: datetime) -> None:
+        """Store when a key was used, unless a use in the minute before is stored already.
+
+        Raises: Unavailable.
+        """
+        last = _columns.last_used_at
+        statement = _this(tenant_id, key_id).where(last.is_(None) | (last <= used_at - USE_STEP))
+        with self._database.transaction() as connection:
+            connection.execute(statement.values(last_used_at=used_at))
+
+
+def _this(tenant_id: int, key_id: str) -> Update:
+    return update(credentials).where(_columns.tenant_id == tenant_id, _columns.id == key_id)
+
+
+def _lock(connection: Connection, key_id: str) -> Credential | None:
+    named = parse_key_id(key_id)
+    if named is None:
+        return None
+    tenant_id, public_id = named
+    locking = select(credentials).where(_columns.tenant_id == tenant_id, _columns.id == public_id)
+    row = connection.execute(locking.with_for_update()).first()
+    return None if row is None else _to_credential(row)
+
+
+def _new_key(tenant_id: int) -> tuple[str, str]:
+    """Return the id of a new key, and the whole key."""
+    public = "".join(secrets.choice(_PUBLIC_ALPHABET) for _ in range(_PUBLIC_LENGTH))
+    key_id = f"crm{tenant_id}x{public}"
+    return key_id, key_id + secrets.token_urlsafe(_SECRET_BYTES)
 
 
 def insert_credential(connection: Connection, credential: Credential) -> None:

@@ -219,6 +219,16 @@ credentials = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
+    Column("name", Text, nullable=False, server_default=""),  # for people
+    Column("last_used_at", Instant),  # to the minute
+)
+
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("tenant_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("token_id", _text(), primary_key=True),  # the `jti` of a JWT
+    Column("revoked_at", Instant, nullable=False),
 )
 
 idempotency_keys = Table(

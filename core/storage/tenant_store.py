@@ -99,10 +99,3 @@ class Tenants:
         """Return a tenant, or None."""
         with self._database.transaction() as connection:
             return find_tenant(connection, tenant_id)
-
-    def known(self, tenant_ids: tuple[int, ...]) -> tuple[int, ...]:
-        """Return those of the ids that are tenants, in their order."""
-        statement = _known.where(_columns.tenant_id.in_(tenant_ids))
-        with self._database.transaction() as connection:
-            found = set(connection.execute(statement).scalars())
-        return tuple(tenant_id for tenant_id in tenant_ids if tenant_id in found)

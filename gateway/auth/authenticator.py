@@ -17,7 +17,8 @@ from core.domain.clock import Clock
 from core.domain.errors import NotAuthenticated
 from core.domain.model import Principal
 from core.storage.credential_store import Credential, Credentials, parse_key
-from core.storage.tenant_store import Tenants
+from core.storage.revocation_store import Revocations
+from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import Claims, TokenVerifier
 from gateway.request import current_request
 
@@ -31,9 +32,14 @@ VENDOR_ORDER: Mapping[str | None, tuple[str, ...]] = {
 }
 """Which header decides, by blueprint: the first that holds a credential, without fallback."""
 
+HEADER_NAMES = {
+    ACCESS_TOKEN: "x-access-token",
+    API_KEY: "x-api-key",
+    AUTHORIZATION: "Authorization",
+}
 BEARER_SCHEMES = frozenset({"bearer", "jwt"})  # What stock Feathers takes, in any case.
-KEY_RECHECK_SECONDS = 0.5  # A revoked key must be refused within a second.
-TOKEN_RECHECK_SECONDS = 5.0
+RECHECK_SECONDS = 0.5  # What is revoked must be refused within a second.
+TOKEN_RECHECK_SECONDS = 5.0  # Of a token that cannot be revoked: tenants may come and go.
 MAX_REMEMBERED = 20_000
 UNKNOWN_KEY = "Invalid API key"
 NO_DIGEST = bytes(32)
@@ -51,15 +57,17 @@ class Authenticator:
     def __init__(
         self,
         credentials: Credentials,
-        tenants: Tenants,
+        revocations: Revocations,
         verifier: TokenVerifier,
         *,
+        last_uses: LastUses,
         clock: Clock,
     ) -> None:
         """Remember nothing yet."""
         self._credentials = credentials
-        self._tenants = tenants
+        self._revocations = revocations
         self._verifier = verifier
+        self._last_uses = last_uses
         self._clock = clock
         self._verified: dict[tuple[str, bytes], _Verified] = {}
 
@@ -84,28 +92,36 @@ class Authenticator:
         return known.expires_at is None or self._clock() < known.expires_at
 
     def _verify(self, header: str, credential: str) -> _Verified:
-        names = None if header == AUTHORIZATION else parse_key(credential)
+        names = parse_key(credential)
         if names is not None:
             return self._verify_key(credential, *names)
         if header == API_KEY:
-            raise NotAuthenticated(UNKNOWN_KEY, detail="not the form of a key")
+            raise NotAuthenticated(UNKNOWN_KEY, reason="malformed", detail="not the form of a key")
         return self._verify_token(credential)
 
     def _verify_key(self, credential: str, tenant_id: int, key_id: str) -> _Verified:
-        recheck_at = time.monotonic() + KEY_RECHECK_SECONDS
+        recheck_at = time.monotonic() + RECHECK_SECONDS
         found = self._credentials.find(tenant_id, key_id) or _NOBODY
-        if not found.opens_with(credential) or not found.is_active(self._clock()):
-            raise NotAuthenticated(UNKNOWN_KEY, detail=f"{key_id} is unknown, revoked or expired")
+        if not found.opens_with(credential):
+            raise NotAuthenticated(UNKNOWN_KEY, detail=f"there is no key {key_id} of this secret")
+        if found.revoked_at is not None:
+            raise NotAuthenticated(UNKNOWN_KEY, detail=f"{key_id} is revoked")
+        if not found.is_active(self._clock()):
+            raise NotAuthenticated(UNKNOWN_KEY, reason="expired", detail=f"{key_id} has expired")
+        self._last_uses.note(tenant_id, key_id)
         principal = Principal(found.user_id, (found.tenant_id,), frozenset(found.scopes))
         return _Verified(principal, recheck_at, found.expires_at)
 
     def _verify_token(self, credential: str) -> _Verified:
         claims: Claims = self._verifier.verify(credential, now=self._clock())
-        tenant_ids = self._tenants.known(claims.tenant_ids)
+        seconds = RECHECK_SECONDS if claims.token_id else TOKEN_RECHECK_SECONDS
+        recheck_at = time.monotonic() + seconds
+        tenant_ids = self._revocations.tenants_of(claims.tenant_ids, claims.token_id)
         if not tenant_ids:
-            raise NotAuthenticated(detail=f"none of the tenants {claims.tenant_ids} exists")
+            ids = ", ".join(map(str, claims.tenant_ids))
+            raise NotAuthenticated(detail=f"the token is revoked, or none of {ids} is a tenant")
         principal = Principal(claims.user_id, tenant_ids, claims.scopes)
-        return _Verified(principal, time.monotonic() + TOKEN_RECHECK_SECONDS, claims.expires_at)
+        return _Verified(principal, recheck_at, claims.expires_at)
 
 
 # What an unknown key is compared with, so that it takes as long to refuse as a known one.
@@ -128,7 +144,7 @@ def credential_of(environ: Mapping[str, str], order: tuple[str, ...]) -> tuple[s
         credential = _bearer(text) if header == AUTHORIZATION else text
         if credential:
             return header, credential
-    raise NotAuthenticated(detail="no credential")
+    raise NotAuthenticated(reason="missing")
 
 
 def _bearer(text: str) -> str:
@@ -150,7 +166,14 @@ def install(app: Flask, authenticator: Authenticator) -> None:
         asked = current_request()
         order = VENDOR_ORDER.get(asked.blueprint)
         if order is not None and asked.method != "OPTIONS":
-            header, credential = credential_of(asked.environ, order)
-            asked.principal = g.principal = authenticator.principal(header, credential)
+            header = order[-1]
+            try:
+                header, credential = credential_of(asked.environ, order)
+                asked.principal = g.principal = authenticator.principal(header, credential)
+            except NotAuthenticated as error:
+                read = order[: order.index(header) + 1]
+                error.sources = tuple(HEADER_NAMES[name] for name in read)
+                asked.refusal = f"{error.reason} in {error.sources[-1]}: {error}"
+                raise
 
     app.before_request(authenticate)

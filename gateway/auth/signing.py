@@ -27,6 +27,8 @@ def sign(settings: Settings, claims: Claims) -> str:
         "iat": datetime.now(UTC),
         "exp": claims.expires_at,
     }
+    if claims.token_id is not None:
+        payload["jti"] = claims.token_id
     if settings.jwt_audience is not None:
         payload["aud"] = settings.jwt_audience
     if settings.jwt_issuer is not None:

@@ -14,6 +14,7 @@ import jwt
 from core.domain.errors import NotAuthenticated, TokenExpired, TokenNotActive
 from core.domain.model import MAX_ID
 from core.storage.credential_store import DEFAULT_SCOPES, SCOPES
+from core.storage.revocation_store import MAX_TOKEN_ID
 from gateway.auth.keys import KeySet
 from gateway.jwk_set import ALGORITHMS
 from gateway.settings import Settings
@@ -36,12 +37,16 @@ BAD_ISSUER = "jwt issuer invalid. expected: {}"
 
 
 class Claims(NamedTuple):
-    """What a token says: a user, 1 to `MAX_TENANTS` tenants, scopes, and until when it holds."""
+    """What a token says: a user, 1 to `MAX_TENANTS` tenants, scopes, and until when it holds.
+
+    `token_id` is its `jti`, by which it can be revoked.
+    """
 
     user_id: int
     tenant_ids: tuple[int, ...]
     scopes: frozenset[str]
     expires_at: datetime
+    token_id: str | None = None
 
 
 def hmac_key(secret: str) -> bytes:
@@ -81,15 +86,17 @@ class TokenVerifier:
                 _tenant_ids(payload, self._settings.jwt_tenant_claims),
                 _scopes(payload.get(self._settings.jwt_scope_claim)),
                 expires_at,
+                _token_id(payload),
             )
         except ValueError as error:
-            raise NotAuthenticated(detail=f"jwt claims: {error}") from error
+            detail = f"jwt claims: {error}"
+            raise NotAuthenticated(reason="malformed", detail=detail) from error
 
     def _payload(self, token: str) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError as error:
-            raise NotAuthenticated(MALFORMED, detail=str(error)) from error
+            raise NotAuthenticated(MALFORMED, reason="malformed", detail=str(error)) from error
         algorithm = str(header.get("alg"))
         if algorithm == "none":
             raise NotAuthenticated(UNSIGNED)
@@ -130,14 +137,28 @@ class TokenVerifier:
             expected = (BAD_AUDIENCE, audience) if error.claim == "aud" else (BAD_ISSUER, issuer)
             raise NotAuthenticated(expected[0].format(expected[1])) from error
         except jwt.PyJWTError as error:
-            raise NotAuthenticated(MALFORMED, detail=str(error)) from error
+            raise NotAuthenticated(MALFORMED, reason="malformed", detail=str(error)) from error
+
+
+def revocable(settings: Settings, token: str) -> tuple[tuple[int, ...], str] | None:
+    """Return the tenants and the `jti` of a token, whoever signed it; None if it has no such.
+
+    For operators, who revoke tokens that they were shown.
+    """
+    try:
+        payload = jwt.decode(token, options={"verify_signature": False})
+        token_id = _token_id(payload)
+        tenant_ids = _tenant_ids(payload, settings.jwt_tenant_claims)
+    except (jwt.PyJWTError, ValueError):
+        return None
+    return None if token_id is None else (tenant_ids, token_id)
 
 
 def _checked_times(payload: Mapping[str, Any], now: datetime) -> datetime:
     """Return when a token ends. Raises: TokenExpired, TokenNotActive, NotAuthenticated."""
     ends_at = _moment(payload, "exp")
     if ends_at is None:
-        raise NotAuthenticated("jwt exp is required")
+        raise NotAuthenticated("jwt exp is required", reason="malformed")
     begins_at = _moment(payload, "nbf")
     if begins_at is not None and begins_at > now:
         raise TokenNotActive(begins_at)
@@ -151,7 +172,7 @@ def _moment(payload: Mapping[str, Any], claim: str) -> datetime | None:
     if seconds is None:
         return None
     if type(seconds) not in (int, float) or seconds != seconds:  # Python's JSON knows a NaN.
-        raise NotAuthenticated(f"invalid {claim} value")
+        raise NotAuthenticated(f"invalid {claim} value", reason="malformed")
     return datetime.fromtimestamp(max(0, min(seconds, LATEST_SECONDS)), UTC)
 
 
@@ -160,6 +181,15 @@ def _user_id(payload: Mapping[str, Any], names: tuple[str, ...]) -> int:
         if payload.get(name) is not None:
             return _identifier(payload[name])
     raise ValueError(f"none of {', '.join(names)}")
+
+
+def _token_id(payload: Mapping[str, Any]) -> str | None:
+    token_id = payload.get("jti")
+    if token_id is None:
+        return None
+    if isinstance(token_id, str) and token_id.isprintable() and len(token_id) <= MAX_TOKEN_ID:
+        return token_id
+    raise ValueError(f"jti must be a printable text of at most {MAX_TOKEN_ID} characters")
 
 
 def _tenant_ids(payload: Mapping[str, Any], names: tuple[str, ...]) -> tuple[int, ...]:

@@ -116,6 +116,8 @@ class RequestLog:
             "status": status,
             "duration_ms": round(seconds * 1000, 3),
         }
+        if request.refusal is not None:
+            line["refusal"] = request.refusal
         self._lines.write(orjson.dumps(line))
 
 
