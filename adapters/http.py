@@ -1,4 +1,4 @@
-"""What both dialects need between a view and the core: bodies in, answers out, preconditions."""
+"""What the views of both dialects need: the core, bodies, responses and preconditions."""
 
 import hashlib
 import json
@@ -6,20 +6,20 @@ import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import orjson
 from flask import Response, current_app, g, request
 
+from adapters.json_bodies import parse_json
 from adapters.response_cache import CachedResponse, ResponseCache
 from core.activities import Activities
 from core.domain.access import viewer_of
 from core.domain.errors import InvalidActivity
 from core.domain.model import IdempotencyKey, Principal
 
-MAX_DEPTH = 32
-MEMOISED_BYTES = 2048
-"""Of longer queries nothing is remembered: there are many, and they would fill the memory."""
+MAX_CACHED_QUERY_BYTES = 2048
+"""Longer queries are cached nowhere: there are too many different ones."""
 MAX_KEY_LENGTH = 255
 ETAG = re.compile(r'(?:W/)?"(\d+)-[0-9a-f]*"')
 
@@ -75,52 +75,6 @@ def json_body() -> Any:
     if not raw.strip():
         raise InvalidActivity("body", "is empty; JSON is expected")
     return parse_json(raw)
-
-
-def parse_json(raw: bytes) -> Any:
-    """Return the JSON value in UTF-8 bytes.
-
-    Refused, with the place named: NaN and infinities, NUL characters and lone surrogates in text
-    or keys, and nesting beyond `MAX_DEPTH`. Raises: InvalidActivity.
-    """
-    try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
-    except UnicodeDecodeError as error:
-        raise InvalidActivity("body", "is not UTF-8") from error
-    except RecursionError as error:
-        raise InvalidActivity("body", "is nested too deeply") from error
-    except ValueError as error:
-        raise InvalidActivity("body", f"is not valid JSON: {error}") from error
-    _check_text(value, path="", depth=0)
-    return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
-
-
-def _check_text(value: Any, *, path: str, depth: int) -> None:
-    """Refuse text that PostgreSQL or UTF-8 cannot hold, wherever it stands."""
-    if depth > MAX_DEPTH:
-        raise InvalidActivity(path or "body", "is nested too deeply")
-    if isinstance(value, str):
-        _check_string(value, path=path)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            _check_string(key, path=path)
-            _check_text(inner, path=f"{path}.{key}" if path else key, depth=depth + 1)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _check_text(inner, path=f"{path}[{index}]", depth=depth + 1)
-    elif isinstance(value, float) and value in (float("inf"), float("-inf")):
-        raise InvalidActivity(path or "body", "is a number too large to hold")
-
-
-def _check_string(text: str, *, path: str) -> None:
-    if "\0" in text:
-        raise InvalidActivity(path or "body", "holds a NUL character")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidActivity(path or "body", "holds a lone surrogate")
 
 
 def json_response(payload: Any, status: int = 200, *, etag_version: int | None = None) -> Response:

@@ -13,47 +13,17 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from adapters.achieveapex.fields import FIELDS, UNKNOWN_KEY
-from adapters.achieveapex.translate import stamp
+from adapters.achieveapex.timestamps import timestamp_text
+from adapters.error_status import status_of
 from adapters.http import json_response
 from core.domain.errors import (
     ActivityNotFound,
-    Conflict,
     CoreError,
-    EntityNotFound,
-    Forbidden,
-    ForeignTenant,
-    IdempotencyConflict,
-    InvalidActivity,
-    InvalidEntity,
     InvalidInput,
-    InvalidQuery,
     NotAuthenticated,
-    NotFound,
     TokenExpired,
     TokenNotActive,
-    Unavailable,
-    VersionMismatch,
 )
-
-STATUS: dict[type[CoreError], int] = {
-    CoreError: 500,
-    InvalidInput: 400,
-    InvalidActivity: 400,
-    InvalidQuery: 400,
-    InvalidEntity: 400,
-    NotAuthenticated: 401,
-    TokenExpired: 401,
-    TokenNotActive: 401,
-    Forbidden: 403,
-    ForeignTenant: 403,
-    NotFound: 404,
-    ActivityNotFound: 404,
-    EntityNotFound: 404,
-    Conflict: 409,
-    IdempotencyConflict: 409,
-    VersionMismatch: 412,
-    Unavailable: 503,
-}
 
 NAMES = {
     400: "BadRequest",
@@ -122,7 +92,7 @@ def on_feathers_error(error: FeathersError) -> Response:
 
 def on_core_error(error: CoreError) -> Response:
     """Return a core error in Feathers' form; an unexpected one tells nothing of its inside."""
-    code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    code = status_of(error)
     if isinstance(error, InvalidInput):
         return _invalid(error)
     if isinstance(error, ActivityNotFound):
@@ -178,9 +148,9 @@ def _problem(field: str, reason: str) -> dict[str, Any]:
 
 def _token_data(error: NotAuthenticated) -> dict[str, str] | None:
     if isinstance(error, TokenExpired):
-        return {"name": "TokenExpiredError", "expiredAt": stamp(error.moment)}
+        return {"name": "TokenExpiredError", "expiredAt": timestamp_text(error.moment)}
     if isinstance(error, TokenNotActive):
-        return {"name": "NotBeforeError", "date": stamp(error.moment)}
+        return {"name": "NotBeforeError", "date": timestamp_text(error.moment)}
     if JWT_REFUSAL.fullmatch(error.public_message):
         return {"name": "JsonWebTokenError"}
     return None

@@ -10,7 +10,7 @@ from typing import Any
 
 from adapters.achieveapex.errors import FeathersError
 from adapters.achieveapex.fields import FIELD_BY_NAME, UNKNOWN_KEY, Field
-from adapters.achieveapex.values import read
+from adapters.achieveapex.query_values import parse_value
 from core.domain.errors import InvalidQuery
 from core.domain.query import (
     EFFECTIVE_DURATION,
@@ -36,7 +36,7 @@ MAX_COMPARISONS = 2500
 """Comparisons of one query in SQL; a set of ids is one, a set of stamps two for each."""
 
 
-def where(
+def to_condition(
     query: dict[str, Any], *, path: str = "", logical: tuple[str, ...] = ("$or",)
 ) -> Condition:
     """Return the condition that all keys of a query object make together.
@@ -81,7 +81,7 @@ def _combined(key: str, value: Any, path: str) -> Condition:
     for place, inner in enumerate(value):
         if not isinstance(inner, dict):
             raise InvalidQuery(f"{path}/{place}", "must be object")
-        parts.append(where(inner, path=f"{path}/{place}/"))
+        parts.append(to_condition(inner, path=f"{path}/{place}/"))
     if key == "$and" or not parts:  # An empty `$or` is no filter in Feathers' SQL adapter.
         return _all_of(parts)
     return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
@@ -100,7 +100,7 @@ def _column(field: Field, value: Any, path: str) -> Condition:
     if not isinstance(value, dict):
         if field.wire == "subject" and isinstance(value, str):
             return ContainsText(value)  # The one partial match of the vendor's page (L7).
-        return _equal(field, read(field, value, path))
+        return _equal(field, parse_value(field, value, path))
     parts = []
     for name, operand in value.items():
         operator = OPERATORS.get(name)
@@ -139,7 +139,7 @@ def _shown_range(field: Field, value: Any) -> tuple[Any, Any]:
 
 
 def _compared(operator: str, field: Field, operand: Any, path: str) -> Condition:
-    value = read(field, operand, path)
+    value = parse_value(field, operand, path)
     if value is None:
         return NOTHING
     if field.kind == "members":
@@ -149,7 +149,7 @@ def _compared(operator: str, field: Field, operand: Any, path: str) -> Condition
 
 
 def _not_equal(field: Field, operand: Any, path: str) -> Condition:
-    return Not(_equal(field, read(field, operand, path)))
+    return Not(_equal(field, parse_value(field, operand, path)))
 
 
 def _in(field: Field, operand: Any, path: str) -> Condition:
@@ -168,7 +168,7 @@ def _values(field: Field, operand: Any, path: str) -> list[Any]:
     operands = operand if isinstance(operand, list) else [operand]
     if field.kind in ("time", "timestamp", "number") and len(operands) > MAX_RANGES:
         raise InvalidQuery(path, f"must NOT have more than {MAX_RANGES} items")
-    values = [read(field, value, f"{path}/{place}") for place, value in enumerate(operands)]
+    values = [parse_value(field, value, f"{path}/{place}") for place, value in enumerate(operands)]
     return list(dict.fromkeys(values))
 
 
@@ -185,7 +185,7 @@ def _one_of(field: Field, values: list[Any]) -> Condition:
 def _like(field: Field, operand: Any, path: str, *, ignore_case: bool = False) -> Condition:
     if field.kind != "text":
         raise InvalidQuery(path, "must be used on a column of text")
-    pattern = read(field, operand, path)
+    pattern = parse_value(field, operand, path)
     if pattern is None:
         return NOTHING
     if (len(pattern) - len(pattern.rstrip("\\"))) % 2:

@@ -8,11 +8,12 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from adapters.achieveapex import filters, qs
+from adapters.achieveapex import filters, grammar
 from adapters.achieveapex.errors import FeathersError
 from adapters.achieveapex.fields import EXPANSIONS, FIELD_BY_NAME, UNKNOWN_KEY
-from adapters.achieveapex.values import read
-from adapters.http import MEMOISED_BYTES, WireSettings, parse_json
+from adapters.achieveapex.query_values import parse_value
+from adapters.http import MAX_CACHED_QUERY_BYTES, WireSettings
+from adapters.json_bodies import parse_json
 from core.domain.errors import InvalidQuery
 from core.domain.model import MAX_ID
 from core.domain.query import ActivityQuery, SortKey
@@ -24,8 +25,8 @@ FAST_JOIN = "fastJoinForActivityList"
 LEADING_INTEGER = re.compile(r"\s*([+-]?)0*(\d+)", re.ASCII)
 
 
-class Asked(NamedTuple):
-    """What a request asks for, beside its body.
+class ListRequest(NamedTuple):
+    """What the query of a request says.
 
     `tenant_id` is the organization that is named outright, `select` the keys of the answer in
     their order (None: all of them).
@@ -42,19 +43,19 @@ class Asked(NamedTuple):
         return self.select is not None and not set(EXPANSIONS).isdisjoint(self.select)
 
 
-def to_query(query_string: bytes, body: bytes, settings: WireSettings) -> Asked:
+def to_query(query_string: bytes, body: bytes, settings: WireSettings) -> ListRequest:
     """Return the query of a URL, and of the JSON body of a GET (b"" without one).
 
     Raises: InvalidQuery or InvalidActivity with every name and reason; FeathersError where
     Feathers has a sentence of its own.
     """
-    if len(query_string) + len(body) <= MEMOISED_BYTES:
-        return _remembered(query_string, body, settings)
-    return _asked(query_string, body, settings)
+    if len(query_string) + len(body) <= MAX_CACHED_QUERY_BYTES:
+        return _parse_cached(query_string, body, settings)
+    return _parse(query_string, body, settings)
 
 
-def _asked(query_string: bytes, body: bytes, settings: WireSettings) -> Asked:
-    query = _body_query(body) | qs.parse(query_string)
+def _parse(query_string: bytes, body: bytes, settings: WireSettings) -> ListRequest:
+    query = _body_query(body) | grammar.parse(query_string)
     _check_size(query)
     limit = _whole(query.pop("$limit", None), settings.apex_default_limit)
     offset = _whole(query.pop("$skip", None), 0)
@@ -65,14 +66,14 @@ def _asked(query_string: bytes, body: bytes, settings: WireSettings) -> Asked:
     for key in query:
         if key.startswith("$") and key not in ("$or", "$and"):
             raise FeathersError(400, f"Invalid filter value {key}")
-    where = filters.where(query, logical=("$or", "$and"))
+    where = filters.to_condition(query, logical=("$or", "$and"))
     if filters.comparisons(where) > filters.MAX_COMPARISONS:
         raise InvalidQuery("query", f"takes at most {filters.MAX_COMPARISONS} comparisons")
     page = ActivityQuery(where, order, min(limit, settings.apex_max_limit), offset)
-    return Asked(page, tenant_id, selected, fast_join)
+    return ListRequest(page, tenant_id, selected, fast_join)
 
 
-_remembered = lru_cache(maxsize=1024)(_asked)
+_parse_cached = lru_cache(maxsize=1024)(_parse)
 
 
 def _body_query(body: bytes) -> dict[str, Any]:
@@ -165,5 +166,5 @@ def _tenant_id(query: dict[str, Any]) -> int | None:
     if value is None or isinstance(value, dict | list):
         return None
     del query["organization_id"]
-    tenant_id: int = read(FIELD_BY_NAME["organization_id"], value, "organization_id")
+    tenant_id: int = parse_value(FIELD_BY_NAME["organization_id"], value, "organization_id")
     return tenant_id

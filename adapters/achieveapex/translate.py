@@ -1,21 +1,17 @@
 """What an AchieveApex body means: pure lenses between wire dicts and the canonical Activity."""
 
 import json
-from collections.abc import Callable, Iterable
-from datetime import date, datetime, time
-from typing import Any, Literal, cast
+from collections.abc import Iterable
+from datetime import date, time
+from typing import Any
 
 import orjson
 
-from adapters.achieveapex.fields import (
-    EXPANSIONS,
-    FIELD_BY_NAME,
-    READ_ONLY,
-    UNKNOWN_KEY,
-    Field,
-    shortest,
-)
-from core.domain.entity import Entity, Reference, Related
+from adapters.achieveapex.body_values import shortest
+from adapters.achieveapex.details import Expansion, expand
+from adapters.achieveapex.fields import FIELD_BY_NAME, READ_ONLY, UNKNOWN_KEY, Field
+from adapters.achieveapex.timestamps import date_text, time_text, timestamp_text
+from core.domain.entity import Reference, Related
 from core.domain.errors import InvalidActivity
 from core.domain.model import Activity, Tenant
 from core.domain.schedule import (
@@ -27,11 +23,7 @@ from core.domain.schedule import (
 )
 from core.domain.validators import Refused
 
-Expansion = Literal["none", "compact", "detailed"]
-
 MAX_PROBLEMS = 20
-SECONDS_END = len('"2025-04-15T14:30:00')
-Find = Callable[[Reference], Entity | None]
 
 
 def show(
@@ -55,102 +47,28 @@ def show(
         "public_description": activity.public_description,
         "location": activity.location,
         "location_geocoded": None if place is None else orjson.Fragment(place),
-        "start_date": _day(activity.start_date),
-        "start_time": _clock(activity.start_time),
-        "end_date": _day(activity.end_date),
-        "end_time": _clock(activity.end_time),
+        "start_date": date_text(activity.start_date),
+        "start_time": time_text(activity.start_time),
+        "end_date": date_text(activity.end_date),
+        "end_time": time_text(activity.end_time),
         "duration": effective_duration(activity),
         "deal_id": activity.deal_id,
         "contact_id": contacts[0] if contacts else None,
         "company_id": companies[0] if companies else None,
         "activity_type": activity.activity_type,
         "done": activity.completed,
-        "created_at": stamp(activity.created_at),
-        "updated_at": stamp(activity.updated_at),
-        "deleted_at": None if activity.deleted_at is None else stamp(activity.deleted_at),
+        "created_at": timestamp_text(activity.created_at),
+        "updated_at": timestamp_text(activity.updated_at),
+        "deleted_at": None if activity.deleted_at is None else timestamp_text(activity.deleted_at),
     }
     if expansion != "none":
-        _expand(record, related, _SHAPES[expansion])
+        expand(record, related, expansion)
     return record
 
 
 def select(record: dict[str, Any], names: tuple[str, ...] | None) -> dict[str, Any]:
     """Return the record with these keys alone, in this order; None keeps it whole."""
     return record if names is None else {name: record[name] for name in names if name in record}
-
-
-def stamp(instant: datetime) -> str:
-    """Return an aware UTC instant with three digits of a second, cut and not rounded, and `Z`."""
-    # orjson writes a stamp in a third of isoformat's time; a page has twenty.
-    text = orjson.dumps(instant)[1:SECONDS_END].decode()
-    milliseconds = instant.microsecond // 1000
-    return f"{text}.{milliseconds:03d}Z"
-
-
-def _day(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
-
-
-def _clock(clock: time | None) -> str | None:
-    return None if clock is None else clock.isoformat("seconds")
-
-
-def _full_name(entity: Entity) -> str | None:
-    fields = entity.fields
-    if entity.kind == "contact":
-        return fields.get("name")
-    return f"{fields.get('first_name') or ''} {fields.get('last_name') or ''}".strip()
-
-
-def _compact_person(entity: Entity) -> orjson.Fragment:
-    return _fragment({"id": entity.id, "full_name": _full_name(entity)})
-
-
-def _compact_thing(entity: Entity) -> orjson.Fragment:
-    return _fragment({"id": entity.id, "name": entity.fields.get("name")})
-
-
-def _detailed_person(entity: Entity) -> orjson.Fragment:
-    email = entity.fields.get("email")
-    return _fragment({"id": entity.id, "full_name": _full_name(entity), "email": email})
-
-
-def _detailed_deal(entity: Entity) -> orjson.Fragment:
-    # A plain string on this wire; the directory holds the whole stage (reference 2.2).
-    stage = (entity.fields.get("stage") or {}).get("name")
-    return _fragment({"id": entity.id, "name": entity.fields.get("name"), "stage": stage})
-
-
-def _detailed_company(entity: Entity) -> orjson.Fragment:
-    name, website = entity.fields.get("name"), entity.fields.get("website")
-    return _fragment({"id": entity.id, "name": name, "website": website})
-
-
-def _fragment(shape: dict[str, Any]) -> orjson.Fragment:
-    # A copy: bytes that orjson returns keep 4 KiB of memory, and these are remembered.
-    return orjson.Fragment(bytes(memoryview(orjson.dumps(shape))))
-
-
-# Of every expansion: its kind in the directory and the key of the record that holds its id.
-_SOURCES = (
-    ("user", "created_by_user_id"),
-    ("user", "assigned_to_user_id"),
-    ("deal", "deal_id"),
-    ("contact", "contact_id"),
-    ("company", "company_id"),
-)
-_COMPACT = (_compact_person, _compact_person, _compact_thing, _compact_person, _compact_thing)
-_DETAILED = (
-    _detailed_person,
-    _detailed_person,
-    _detailed_deal,
-    _detailed_person,
-    _detailed_company,
-)
-_SHAPES = {
-    "compact": tuple(zip(EXPANSIONS, _SOURCES, _COMPACT, strict=True)),
-    "detailed": tuple(zip(EXPANSIONS, _SOURCES, _DETAILED, strict=True)),
-}
 
 
 def references(activities: Iterable[Activity]) -> set[Reference]:
@@ -167,14 +85,6 @@ def references(activities: Iterable[Activity]) -> set[Reference]:
         if activity.deal_id is not None:
             refs.add(("deal", activity.deal_id))
     return refs
-
-
-def _expand(record: dict[str, Any], related: Related, shapes: Any) -> None:
-    find = cast(Find, related.get)  # A plain pair finds what an EntityRef does, and is cheaper.
-    for name, (kind, key), render in shapes:
-        number = record[key]
-        entity = None if number is None else find((kind, number))
-        record[name] = None if entity is None else entity.rendered(render)
 
 
 def apply(activity: Activity, body: dict[str, Any], tenant: Tenant) -> Activity:

@@ -13,46 +13,13 @@ from typing import Any
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
+from adapters.error_status import status_of
 from adapters.http import json_response
 from core.domain.errors import (
     ActivityNotFound,
-    Conflict,
     CoreError,
-    EntityNotFound,
-    Forbidden,
-    ForeignTenant,
-    IdempotencyConflict,
-    InvalidActivity,
-    InvalidEntity,
     InvalidInput,
-    InvalidQuery,
-    NotAuthenticated,
-    NotFound,
-    TokenExpired,
-    TokenNotActive,
-    Unavailable,
-    VersionMismatch,
 )
-
-STATUS: dict[type[CoreError], int] = {
-    CoreError: 500,
-    InvalidInput: 400,
-    InvalidActivity: 400,
-    InvalidQuery: 400,
-    InvalidEntity: 400,
-    NotAuthenticated: 401,
-    TokenExpired: 401,
-    TokenNotActive: 401,
-    Forbidden: 403,
-    ForeignTenant: 403,
-    NotFound: 404,
-    ActivityNotFound: 404,
-    EntityNotFound: 404,
-    Conflict: 409,
-    IdempotencyConflict: 409,
-    VersionMismatch: 412,
-    Unavailable: 503,
-}
 
 FIXED_TEXTS = {401: "Could not validate the user", 403: "Forbidden"}
 """Deskera's own words: of its session class, and of its documented 403."""
@@ -66,7 +33,7 @@ Problems = Sequence[tuple[str, str]]
 
 def on_core_error(error: CoreError) -> Response:
     """Return a core error in shape A; input errors name their fields."""
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    status = status_of(error)
     problems = error.problems if isinstance(error, InvalidInput) else ()
     return _envelope(status, FIXED_TEXTS.get(status, error.public_message), problems)
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from adapters.deskera.readers import (
-    read_activity_type,
-    read_deal_id,
-    read_flag_or_null,
-    read_ids,
-    read_notes,
+from adapters.deskera.body_values import (
+    parse_activity_type,
+    parse_deal_id,
+    parse_duration,
+    parse_flag_or_null,
+    parse_ids,
+    parse_notes,
+    parse_timestamp,
 )
-from adapters.deskera.stamps import read_duration, read_stamp
 from core.domain.model import VISIBILITIES, Activity
 from core.domain.schedule import span_minutes
 from core.domain.validators import Check, flag, one_of, text, whole_number, zone_or_tenants
@@ -37,19 +38,19 @@ class Field:
 class WritableField(Field):
     """A key that a write may carry.
 
-    `read` turns what is sent into the form in which the core keeps it, or raises Refused; `null`
+    `parse` turns what is sent into the form in which the core keeps it, or raises Refused; `null`
     is what null means, on the wire; `shown` gives what the key shows now, in the same form.
     """
 
-    read: Check
+    parse: Check
     null: Any
     shown: Callable[[Activity], Any]
 
 
-def _plain(wire: str, canonical: str, read: Check = text, null: Any = "") -> WritableField:
+def _plain(wire: str, canonical: str, parse: Check = text, null: Any = "") -> WritableField:
     """Return a key that is one field of the activity and shows it as it is."""
     shown = attrgetter(canonical)
-    return WritableField(wire, (canonical,), read=read, null=null, shown=shown)
+    return WritableField(wire, (canonical,), parse=parse, null=null, shown=shown)
 
 
 def shown_minutes(activity: Activity) -> int | None:
@@ -73,7 +74,7 @@ FIELDS: tuple[Field, ...] = (
         "activity_type",
         ("activity_type",),
         f"lossy: {ACTIVITY_TYPE}",
-        read=read_activity_type,
+        parse=parse_activity_type,
         null="",
         shown=lambda activity: activity.activity_type or None,
     ),
@@ -81,7 +82,7 @@ FIELDS: tuple[Field, ...] = (
         "duration",
         ("duration_minutes",),
         f"lossy: {DURATION}",
-        read=read_duration,
+        parse=parse_duration,
         null="",
         shown=shown_minutes,
     ),
@@ -89,26 +90,26 @@ FIELDS: tuple[Field, ...] = (
         "notes",
         ("notes",),
         f"lossy: {NOTES}",
-        read=read_notes,
+        parse=parse_notes,
         null="",
         shown=lambda activity: activity.notes or "",
     ),
     _plain("visibility_type", "visibility", one_of(VISIBILITIES), "team"),
-    _plain("is_availability", "is_availability", read_flag_or_null, None),
+    _plain("is_availability", "is_availability", parse_flag_or_null, None),
     _plain("is_send_invitation", "is_send_invitation", flag, False),
     _plain("is_send_contacts_invitation", "is_send_contacts_invitation", flag, False),
     Field("assigned_to", (), "constant: empty in every sample"),
-    _plain("assignee_ids", "assignee_ids", read_ids, []),
+    _plain("assignee_ids", "assignee_ids", parse_ids, []),
     Field("assignee_details", ("assignee_ids",), "lossy: users of the directory, known ones only"),
-    _plain("contact_ids", "contact_ids", read_ids, []),
+    _plain("contact_ids", "contact_ids", parse_ids, []),
     Field("contact_details", ("contact_ids",), "lossy: contacts of the directory, known ones only"),
-    _plain("organization_ids", "company_ids", read_ids, []),
+    _plain("organization_ids", "company_ids", parse_ids, []),
     Field(
         "organization_details",
         ("company_ids",),
         "lossy: companies of the directory, known ones only",
     ),
-    _plain("linked_to", "deal_id", read_deal_id, 0),
+    _plain("linked_to", "deal_id", parse_deal_id, 0),
     Field("deal_details", ("deal_id",), "lossy: the deal of the directory; null if unknown"),
     _plain("owner_id", "owner_id", whole_number(0), 0),
     Field("owner_details", ("owner_id",), "lossy: the user of the directory; zeros if unknown"),
@@ -132,7 +133,7 @@ FIELDS: tuple[Field, ...] = (
         "start",
         ("start_at", "start_date", "start_time"),
         f"lossy: {WHOLE_DAY}",
-        read=read_stamp,
+        parse=parse_timestamp,
         null=None,
         shown=attrgetter("start_at"),
     ),
@@ -140,7 +141,7 @@ FIELDS: tuple[Field, ...] = (
         "end",
         ("end_at", "end_date", "end_time"),
         f"lossy: {WHOLE_DAY}",
-        read=read_stamp,
+        parse=parse_timestamp,
         null=None,
         shown=attrgetter("end_at"),
     ),

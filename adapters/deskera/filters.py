@@ -5,13 +5,12 @@ Different keys must all match; a key that is repeated with "=" may have any of t
 would return too much.
 """
 
-import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
-from adapters.deskera.terms import NOT_NULL, Term, scan, unreadable
-from core.domain.model import MAX_ID
+from adapters.deskera.grammar import NOT_NULL, Term, parse, unreadable
+from adapters.deskera.query_values import parse_flag, parse_moment, parse_number
 from core.domain.query import (
     EVERYTHING,
     AllOf,
@@ -24,12 +23,7 @@ from core.domain.query import (
     Not,
     OneOf,
 )
-from core.domain.validators import DAY, Refused
-
-WHOLE_NUMBER = re.compile(r"\d{1,16}", re.ASCII)
-EPOCH_SECONDS = re.compile(r"-?\d{1,12}", re.ASCII)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FLAGS = {"true": True, "false": False}
+from core.domain.validators import Refused
 
 
 class Key(NamedTuple):
@@ -40,14 +34,14 @@ class Key(NamedTuple):
     is_set: Condition
 
 
-def parse(query: str) -> Condition:
+def to_condition(query: str) -> Condition:
     """Return what a query asks for; an empty one asks for everything.
 
     Raises: InvalidQuery, naming `query` and the condition that cannot be read.
     """
     equal: dict[str, list[Any]] = {}
     parts: list[Condition] = []
-    for term in scan(query):
+    for term in parse(query):
         try:
             name, key = _key(term.key)
             if term.operator == "=":
@@ -72,35 +66,10 @@ def _key(written: str) -> tuple[str, Key]:
 def _ordered(name: str, term: Term) -> Condition:
     if name != "date":
         raise Refused('takes only "=" or "!null"')
-    moment = _moment(term.value)
+    moment = parse_moment(term.value)
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time(), UTC)  # As the epoch second of that day would be.
     return Compare("start_at", term.operator, moment)
-
-
-def _moment(value: str) -> date | datetime:
-    """Return a day, or the instant of an epoch second: the samples show both."""
-    try:
-        if DAY.fullmatch(value):
-            return date.fromisoformat(value)
-        if EPOCH_SECONDS.fullmatch(value):
-            return EPOCH + timedelta(seconds=int(value))
-    except (ValueError, OverflowError) as error:
-        raise Refused("names a moment that is not on the calendar") from error
-    raise Refused("takes seconds since 1970, or a day as YYYY-MM-DD")
-
-
-def _number(value: str) -> int:
-    if not WHOLE_NUMBER.fullmatch(value) or int(value) > MAX_ID:
-        raise Refused("takes a whole number")
-    return int(value)
-
-
-def _flag(value: str) -> bool:
-    try:
-        return FLAGS[value.lower()]
-    except KeyError as error:
-        raise Refused("takes true or false") from error
 
 
 def _joined(parts: Sequence[Condition], join: type[AllOf] | type[AnyOf]) -> Condition:
@@ -115,7 +84,7 @@ def _equals(field: str) -> Callable[[Sequence[Any]], Condition]:
 
 
 def _members(field: str) -> Key:
-    return Key(_number, lambda ids: HasMember(field, tuple(ids)), Not(IsNull(field)))
+    return Key(parse_number, lambda ids: HasMember(field, tuple(ids)), Not(IsNull(field)))
 
 
 def _any_name(names: Sequence[str]) -> Condition:
@@ -151,11 +120,11 @@ KEYS = {
     "name": Key(str, _any_name, Compare("subject", "<>", "")),
     "contact_id": _members("contact_ids"),
     "organization_id": _members("company_ids"),
-    "deal_id": Key(_number, _any_deal, Not(IsNull("deal_id"))),
+    "deal_id": Key(parse_number, _any_deal, Not(IsNull("deal_id"))),
     "assignee_id": _members("assignee_ids"),
-    "date": Key(_moment, _any_date, Not(IsNull("start_at"))),
+    "date": Key(parse_moment, _any_date, Not(IsNull("start_at"))),
     "activity_type": Key(str, _any_type, Compare("activity_type", "<>", "")),
-    "is_status": Key(_flag, _equals("completed"), EVERYTHING),
+    "is_status": Key(parse_flag, _equals("completed"), EVERYTHING),
     "source": Key(str, _equals("source"), Compare("source", "<>", "")),
     "source_id": Key(str, _equals("source_id"), Compare("source_id", "<>", "")),
 }

@@ -4,18 +4,13 @@ The names of parameters, bodies and answers are those of Deskera's page. Descrip
 come with the views; what is here is merged into them.
 """
 
-from typing import Any
-
-from marshmallow import Schema
-
 from adapters.deskera import schemas
 from adapters.deskera.filters import KEYS
+from adapters.deskera.grammar import MAX_BYTES
 from adapters.deskera.query import DEFAULT_PAGE_SIZE, DEFAULT_SORT, MAX_PAGE_SIZE, SORT_FIELDS
-from adapters.deskera.terms import MAX_BYTES
+from adapters.openapi import Operation, body, failures, header, parameter
 from core.domain.model import MAX_ID, MAX_LINKED_IDS
 
-Operation = dict[str, Any]
-JSON = "application/json"
 REASONS = {
     400: "The body, a parameter or the query cannot be read.",
     401: "There is no usable credential.",
@@ -49,34 +44,17 @@ SAMPLE_BODY = {
 }
 
 
-def _body(schema: type[Schema] | dict[str, Any], example: Any) -> Operation:
-    return {"required": True, "content": {JSON: {"schema": schema, "example": example}}}
-
-
 def _failures(*statuses: int) -> Operation:
-    always = (401, 403, 503)
-    content = {JSON: {"schema": schemas.ErrorBody}}
-    return {
-        str(status): {"description": REASONS[status], "content": content}
-        for status in sorted({*statuses, *always})
-    }
+    return failures({401, 403, 503, *statuses}, REASONS, schemas.ErrorBody)
 
 
-def _parameter(name: str, description: str, *, place: str = "query", **schema: Any) -> Operation:
-    return {"name": name, "in": place, "description": description, "schema": schema}
-
-
-def _header(name: str, description: str) -> Operation:
-    return _parameter(name, description, place="header", type="string")
-
-
-IF_MATCH = _header("If-Match", "Only change the activity if this is its ETag's version.")
+IF_MATCH = header("If-Match", "Only change the activity if this is its ETag's version.")
 
 LIST: Operation = {
     "operationId": "listActivities",
     "parameters": [
-        _parameter("page", "The page, counted from 1.", type="integer", minimum=1, default=1),
-        _parameter(
+        parameter("page", "The page, counted from 1.", type="integer", minimum=1, default=1),
+        parameter(
             "pageSize",
             "Activities on a page.",
             type="integer",
@@ -84,41 +62,41 @@ LIST: Operation = {
             maximum=MAX_PAGE_SIZE,
             default=DEFAULT_PAGE_SIZE,
         ),
-        _parameter(
+        parameter(
             "sortBy",
             "The key to order by; ties are ordered by `id`, in the same direction.",
             type="string",
             enum=list(SORT_FIELDS),
             default=DEFAULT_SORT,
         ),
-        _parameter(
+        parameter(
             "sortDir",
             "The direction, in any case.",
             type="string",
             pattern="^([Aa][Ss][Cc]|[Dd][Ee][Ss][Cc])$",
             default="DESC",
         ),
-        _parameter("query", QUERY, type="string", maxLength=MAX_BYTES),
+        parameter("query", QUERY, type="string", maxLength=MAX_BYTES),
     ],
     "responses": _failures(400),
 }
 CREATE: Operation = {
     "operationId": "createActivity",
     "parameters": [
-        _header("Idempotency-Key", "A repeat with the same key and body gives the first answer."),
+        header("Idempotency-Key", "A repeat with the same key and body gives the first answer."),
     ],
-    "requestBody": _body(schemas.ActivityBody, SAMPLE_BODY),
+    "requestBody": body(schemas.ActivityBody, SAMPLE_BODY),
     "responses": _failures(400, 409, 413),
 }
 READ: Operation = {
     "operationId": "getActivity",
-    "parameters": [_header("If-None-Match", "Answer 304 if this is still the ETag.")],
+    "parameters": [header("If-None-Match", "Answer 304 if this is still the ETag.")],
     "responses": {"304": {"description": "The ETag is still right."}} | _failures(404),
 }
 UPDATE: Operation = {
     "operationId": "updateActivity",
     "parameters": [IF_MATCH],
-    "requestBody": _body(schemas.ActivityBody, SAMPLE_BODY),
+    "requestBody": body(schemas.ActivityBody, SAMPLE_BODY),
     "responses": _failures(400, 404, 412, 413),
 }
 DELETE: Operation = {
@@ -128,14 +106,14 @@ DELETE: Operation = {
 }
 BULK_UPDATE: Operation = {
     "operationId": "updateActivities",
-    "requestBody": _body(
+    "requestBody": body(
         schemas.MultiActivityUpdate, {"ids": [246, 107], "visibility_type": "private"}
     ),
     "responses": _failures(400, 413),
 }
 BULK_DELETE: Operation = {
     "operationId": "deleteActivities",
-    "requestBody": _body(
+    "requestBody": body(
         {
             "type": "array",
             "items": {"type": "integer", "minimum": 1, "maximum": MAX_ID},

@@ -2,9 +2,10 @@
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
-from adapters.deskera.filters import parse
+from adapters.deskera.filters import to_condition
 from core.domain.errors import InvalidQuery
 from core.domain.query import ActivityQuery, SortKey
 
@@ -39,13 +40,24 @@ SORT_FIELDS = {
 }
 
 
+class ListRequest(NamedTuple):
+    """What the query string of a list says."""
+
+    query: ActivityQuery
+
+    @property
+    def page_number(self) -> int:
+        """The number of the page, as `page` counts them."""
+        return self.query.offset // self.query.limit + 1
+
+
 @lru_cache(maxsize=512)
-def to_query(query_string: bytes) -> ActivityQuery:
-    """Return the page that a query string asks for; unknown parameters are ignored.
+def to_query(query_string: bytes) -> ListRequest:
+    """Return what a query string requests; unknown parameters are ignored.
 
     `page` counts from 1 and `pageSize` goes from 1 to 500: a silent clamp would break a client's
     arithmetic. An empty parameter counts as absent, and of a repeated one the first is taken, as
-    Go does. What was read is remembered, as clients ask for the same pages again and again.
+    Go does. Cached, as clients request the same pages again and again.
     Raises: InvalidQuery, naming the parameter.
     """
     given = _parameters(query_string)
@@ -53,12 +65,8 @@ def to_query(query_string: bytes) -> ActivityQuery:
     size = _number(given, "pageSize", default=DEFAULT_PAGE_SIZE, most=MAX_PAGE_SIZE)
     if page * size > MAX_ROWS:
         raise InvalidQuery("page", f"is beyond row {MAX_ROWS}")
-    return ActivityQuery(parse(given.get("query", "")), _order(given), size, (page - 1) * size)
-
-
-def page_number(query: ActivityQuery) -> int:
-    """Return the number of a page, as `page` counts them."""
-    return query.offset // query.limit + 1
+    where = to_condition(given.get("query", ""))
+    return ListRequest(ActivityQuery(where, _order(given), size, (page - 1) * size))
 
 
 def _parameters(query_string: bytes) -> dict[str, str]:

@@ -7,17 +7,17 @@ from typing import Any
 import orjson
 from flask import Response, request
 from flask.blueprints import BlueprintSetupState
-from flask.views import MethodView
 from flask_smorest import Blueprint
 from werkzeug.routing import IntegerConverter, Map
 
+from adapters.cors import allow_browsers, allow_preflights
 from adapters.deskera import operations, schemas
+from adapters.deskera.bodies import bulk_change, bulk_ids
 from adapters.deskera.errors import on_core_error
-from adapters.deskera.query import page_number, to_query
-from adapters.deskera.readers import read_bulk_ids
-from adapters.deskera.translate import apply, references, show, wire_keys
+from adapters.deskera.query import ListRequest, to_query
+from adapters.deskera.translate import apply, references, show
 from adapters.http import (
-    MEMOISED_BYTES,
+    MAX_CACHED_QUERY_BYTES,
     activities,
     cached_response,
     empty_response,
@@ -27,19 +27,18 @@ from adapters.http import (
     json_response,
     principal,
 )
+from adapters.plain_views import PlainView
 from adapters.response_cache import CachedResponse
-from core.domain.errors import CoreError, InvalidActivity
+from core.domain.errors import CoreError
 from core.domain.model import MAX_ID, Activity, Page, Principal, Tenant
-from core.domain.query import ActivityQuery
-from core.domain.validators import Refused
 
 NAME = "deskera"
-BULK_KEYS = ("visibility_type", "is_status")
 
 blueprint = Blueprint(
     NAME, __name__, url_prefix="/v1/crm", description="Activities as Deskera's CRM API has them."
 )
 blueprint.register_error_handler(CoreError, on_core_error)
+blueprint.after_request(allow_browsers)
 
 
 class ActivityIdConverter(IntegerConverter):
@@ -58,7 +57,7 @@ def _register_converter(state: BlueprintSetupState) -> None:
 
 
 @blueprint.route("/activities", strict_slashes=False)
-class ActivityList(MethodView):
+class ActivityList(PlainView):
     """The activities of the caller's tenant."""
 
     @blueprint.response(200, schemas.ActivityResponse)
@@ -67,7 +66,7 @@ class ActivityList(MethodView):
         """Return one page of the activities that match a query."""
         query_string = request.query_string
         render = partial(_page, principal(), query_string)
-        if len(query_string) > MEMOISED_BYTES:
+        if len(query_string) > MAX_CACHED_QUERY_BYTES:
             return json_response(render().body)
         return cached_response(NAME, query_string, render)
 
@@ -85,7 +84,7 @@ class ActivityList(MethodView):
 
 
 @blueprint.route("/activities/<deskera_activity_id:activity_id>", strict_slashes=False)
-class ActivityItem(MethodView):
+class ActivityItem(PlainView):
     """One activity."""
 
     @blueprint.response(200, schemas.Activity)
@@ -116,46 +115,50 @@ class ActivityItem(MethodView):
 
 
 @blueprint.route("/activities/bulkUpdate", strict_slashes=False)
-class BulkUpdate(MethodView):
+class BulkUpdate(PlainView):
     """Several activities, changed alike."""
 
     @blueprint.response(200)
     @blueprint.doc(**operations.BULK_UPDATE)
     def patch(self) -> Response:
         """Change the visibility or the status of several activities; unknown ids are skipped."""
-        wanted = schemas.load(schemas.MultiActivityUpdate(), wire_keys(json_body()))
-        body = {key: wanted[key] for key in BULK_KEYS if key in wanted}
-        activities().change_many(principal(), wanted["ids"], _write(body))
+        activity_ids, body = bulk_change(json_body())
+        activities().change_many(principal(), activity_ids, _write(body))
         return empty_response(200)
 
 
 @blueprint.route("/activities/bulkDelete", strict_slashes=False)
-class BulkDelete(MethodView):
+class BulkDelete(PlainView):
     """Several activities, deleted together."""
 
     @blueprint.response(204)
     @blueprint.doc(**operations.BULK_DELETE)
     def post(self) -> Response:
         """Delete several activities; the body is a bare list of ids, unknown ones are skipped."""
-        try:
-            activity_ids = read_bulk_ids(json_body())
-        except Refused as refusal:
-            raise InvalidActivity("ids", str(refusal)) from refusal
-        activities().remove_many(principal(), activity_ids)
+        activities().remove_many(principal(), bulk_ids(json_body()))
         return empty_response(204)
 
 
+allow_preflights(
+    blueprint,
+    "/activities",
+    "/activities/<deskera_activity_id:activity_id>",
+    "/activities/bulkUpdate",
+    "/activities/bulkDelete",
+)
+
+
 def _page(caller: Principal, query_string: bytes) -> CachedResponse:
-    query = to_query(query_string)
-    page = activities().page(caller, query, expand=references)
-    return CachedResponse(orjson.dumps(_envelope(page, query)), page.versions)
+    requested = to_query(query_string)
+    page = activities().page(caller, requested.query, expand=references)
+    return CachedResponse(orjson.dumps(_envelope(page, requested)), page.versions)
 
 
-def _envelope(page: Page, query: ActivityQuery) -> dict[str, Any]:
+def _envelope(page: Page, requested: ListRequest) -> dict[str, Any]:
     return {
         "data": [show(activity, page.related, page.tenant) for activity in page.activities],
         "paginationInfo": {
-            "page": page_number(query),
+            "page": requested.page_number,
             "totalRecords": page.total,
             "isZeroState": page.visible_total == 0,
         },

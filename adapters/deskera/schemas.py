@@ -5,19 +5,22 @@ nothing is ever dumped through these; an activity's body is read by `translate.a
 what it may hold depends on what is stored.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from marshmallow import EXCLUDE, Schema, fields
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields
-
-from adapters.deskera.readers import ACTIVITY_TYPES, read_bulk_ids
-from adapters.deskera.stamps import read_duration
-from adapters.deskera.strict import Strict, boolean, id_list, integer, stamp, string, visibility
-from core.domain.errors import InvalidActivity
+from adapters.deskera.body_values import ACTIVITY_TYPES, parse_bulk_ids, parse_duration
+from adapters.deskera.schema_fields import (
+    ParsedField,
+    boolean,
+    id_list,
+    integer,
+    string,
+    timestamp,
+    visibility,
+)
 from core.domain.model import MAX_ID
 
 DURATION = "Whole minutes, as hours and minutes; empty where unknown."
-SHOWN_STAMP = "RFC 3339 in the tenant's Deskera zone."
+SHOWN_TIMESTAMP = "RFC 3339 in the tenant's Deskera zone."
 IN_NOTES = (
     "Base64 of UTF-8 text, usually HTML; answers hold the text itself, and exactly that text is "
     "accepted back."
@@ -100,7 +103,7 @@ class Deal(Schema):
     email = string(description="The contact's e-mail address.")
     currency_code = string()
     amount = string(description="A decimal number as text.")
-    closing_date = stamp(nullable=True)
+    closing_date = timestamp(nullable=True)
     status = integer(description="0 open, 1 won, 2 lost.")
     activity_id = integer(description="Always 0.")
     order = integer(description="Always 0.")
@@ -114,7 +117,7 @@ class Deal(Schema):
     owner_info = fields.Nested(UserShortInfo)
     reason = string()
     custom_field = fields.List(fields.Nested(CustomField))
-    created_at = stamp(nullable=True)
+    created_at = timestamp(nullable=True)
 
 
 class Activity(Schema):
@@ -123,7 +126,7 @@ class Activity(Schema):
     id = integer()
     name = string()
     activity_type = string()
-    duration = Strict(read_duration, type="string", description=DURATION, examples=["1h 21m"])
+    duration = ParsedField(parse_duration, type="string", description=DURATION, examples=["1h 21m"])
     notes = string(description="The text itself; base64 is for requests only.")
     visibility_type = visibility()
     is_availability = boolean(nullable=True)
@@ -142,8 +145,8 @@ class Activity(Schema):
     owner_details = fields.Nested(UserShortInfo)
     tenant_id = integer()
     is_status = boolean(description="Whether the activity is done.")
-    created_at = stamp(description=SHOWN_STAMP)
-    updated_at = stamp(description=SHOWN_STAMP)
+    created_at = timestamp(description=SHOWN_TIMESTAMP)
+    updated_at = timestamp(description=SHOWN_TIMESTAMP)
     created_by = integer()
     updated_by = integer()
     is_deleted = boolean(description="Always false.")
@@ -156,8 +159,8 @@ class Activity(Schema):
     source = string()
     source_id = string()
     user_timezone = string(description="The user's IANA zone; it does not change the stamps.")
-    start = stamp(nullable=True, description=SHOWN_STAMP)
-    end = stamp(nullable=True, description=SHOWN_STAMP)
+    start = timestamp(nullable=True, description=SHOWN_TIMESTAMP)
+    end = timestamp(nullable=True, description=SHOWN_TIMESTAMP)
 
 
 class ActivityBody(Schema):
@@ -173,8 +176,8 @@ class ActivityBody(Schema):
 
     name = string(nullable=True)
     activity_type = string(nullable=True, description=IN_TYPE)
-    duration = Strict(
-        read_duration,
+    duration = ParsedField(
+        parse_duration,
         nullable=True,
         type=["string", "integer"],
         minimum=0,
@@ -195,8 +198,8 @@ class ActivityBody(Schema):
     source = string(nullable=True)
     source_id = string(nullable=True)
     user_timezone = string(nullable=True, description="An IANA zone; empty for the tenant's.")
-    start = stamp(nullable=True)
-    end = stamp(nullable=True)
+    start = timestamp(nullable=True)
+    end = timestamp(nullable=True)
 
 
 class MultiActivityUpdate(Schema):
@@ -207,7 +210,7 @@ class MultiActivityUpdate(Schema):
 
         unknown = EXCLUDE
 
-    ids = id_list(read=read_bulk_ids, required=True, minItems=1)
+    ids = id_list(parse=parse_bulk_ids, required=True, minItems=1)
     visibility_type = visibility(nullable=True)
     is_status = boolean(nullable=True)
 
@@ -259,13 +262,3 @@ class EdgeErrorBody(Schema):
     code = integer()
     message = string()
     request_path = string(wire="requestPath")
-
-
-def load(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a body as a schema reads it. Raises: InvalidActivity, naming every wrong key."""
-    try:
-        loaded: dict[str, Any] = schema.load(body)
-    except ValidationError as error:
-        problems = [(name, reasons[0]) for name, reasons in error.messages_dict.items()]
-        raise InvalidActivity.from_problems(problems) from error
-    return loaded

@@ -5,6 +5,8 @@ from typing import Any, cast
 
 import orjson
 
+from adapters.deskera.bodies import object_body
+from adapters.deskera.body_values import later
 from adapters.deskera.details import (
     deal_info,
     organization_info,
@@ -13,7 +15,7 @@ from adapters.deskera.details import (
     user_info,
 )
 from adapters.deskera.fields import WRITABLE, shown_minutes
-from adapters.deskera.stamps import duration_text, later, stamp_writer
+from adapters.deskera.timestamps import duration_text, timestamp_writer
 from core.domain.entity import Entity, Reference, Related
 from core.domain.errors import InvalidActivity
 from core.domain.model import Activity, Tenant
@@ -34,7 +36,7 @@ def show(activity: Activity, related: Related, tenant: Tenant) -> dict[str, Any]
     never in `user_timezone`: the samples show +05:30 beside Asia/Singapore.
     """
     find = cast(Find, related.get)  # A plain pair finds what an EntityRef does, and is cheaper.
-    stamp = stamp_writer(tenant.deskera_timezone)
+    stamp = timestamp_writer(tenant.deskera_timezone)
     owner = find(("user", activity.owner_id))
     deal = find(("deal", activity.deal_id)) if activity.deal_id else None
     return {
@@ -113,7 +115,7 @@ def apply(activity: Activity, body: Any, tenant: Tenant) -> Activity:
     zero value. A create applies the body to a blank activity.
     Raises: InvalidActivity, naming every key that cannot be read, or `end` before its start.
     """
-    sent = _sent(activity, wire_keys(body), tenant)
+    sent = _sent(activity, object_body(body), tenant)
     if sent.get("owner_id") == 0:
         sent["owner_id"] = activity.created_by
     plain = {
@@ -122,17 +124,6 @@ def apply(activity: Activity, body: Any, tenant: Tenant) -> Activity:
         if field.wire in sent and field.wire not in TIMED
     }
     return _with_times(activity._replace(**plain), sent, tenant)
-
-
-def wire_keys(body: Any) -> dict[str, Any]:
-    """Return a body by the lower-case names of its keys; an exact spelling wins.
-
-    Go, in which Deskera's service is written, matches the keys of a body whatever their case.
-    Raises: InvalidActivity, if the body is not an object.
-    """
-    if not isinstance(body, dict):
-        raise InvalidActivity("body", "must be a JSON object")
-    return {key.lower(): value for key, value in body.items()} | body
 
 
 def _sent(activity: Activity, body: Mapping[str, Any], tenant: Tenant) -> dict[str, Any]:
@@ -147,7 +138,7 @@ def _sent(activity: Activity, body: Mapping[str, Any], tenant: Tenant) -> dict[s
         if _is_same_json(raw, shown[field.wire]):
             continue
         try:
-            value = field.read(raw)
+            value = field.parse(raw)
         except Refused as refusal:
             problems.append((field.wire, str(refusal)))
             continue

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.achieveapex.fields import EXPANSIONS, FIELD_BY_NAME
-from adapters.achieveapex.query import Asked, to_query
+from adapters.achieveapex.query import ListRequest, to_query
 from adapters.http import WireSettings
 from core.domain.model import MAX_ID
 from core.domain.query import EVERYTHING, SortKey
@@ -14,12 +14,12 @@ from core.domain.query import EVERYTHING, SortKey
 SETTINGS = WireSettings()
 
 
-def from_url(query_string: str) -> Asked:
+def from_url(query_string: str) -> ListRequest:
     """Read a query from a URL."""
     return to_query(query_string.encode(), b"", SETTINGS)
 
 
-def from_body(query: Any) -> Asked:
+def from_body(query: Any) -> ListRequest:
     """Read a query from the body of a GET."""
     return to_query(b"", json.dumps({"query": query}).encode(), SETTINGS)
 

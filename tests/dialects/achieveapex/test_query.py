@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from adapters.achieveapex.query import Asked, to_query
-from adapters.achieveapex.values import BEYOND
+from adapters.achieveapex.query import ListRequest, to_query
+from adapters.achieveapex.query_values import BEYOND
 from adapters.http import WireSettings
 from core.domain.errors import InvalidInput
 from core.domain.query import (
@@ -26,12 +26,12 @@ SETTINGS = WireSettings()
 BY_ID = (SortKey("id"),)
 
 
-def from_url(query_string: str) -> Asked:
+def from_url(query_string: str) -> ListRequest:
     """Read a query from a URL."""
     return to_query(query_string.encode(), b"", SETTINGS)
 
 
-def from_body(query: Any) -> Asked:
+def from_body(query: Any) -> ListRequest:
     """Read a query from the body of a GET."""
     return to_query(b"", json.dumps({"query": query}).encode(), SETTINGS)
 

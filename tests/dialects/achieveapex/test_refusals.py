@@ -8,19 +8,19 @@ import pytest
 
 from adapters.achieveapex.errors import FeathersError
 from adapters.achieveapex.filters import MAX_COMPARISONS
-from adapters.achieveapex.query import MAX_CONDITIONS, MAX_VALUES, Asked, to_query
+from adapters.achieveapex.query import MAX_CONDITIONS, MAX_VALUES, ListRequest, to_query
 from adapters.http import WireSettings
 from core.domain.errors import CoreError, InvalidActivity, InvalidQuery
 
 SETTINGS = WireSettings()
 
 
-def from_url(query_string: str) -> Asked:
+def from_url(query_string: str) -> ListRequest:
     """Read a query from a URL."""
     return to_query(query_string.encode(), b"", SETTINGS)
 
 
-def from_body(query: Any) -> Asked:
+def from_body(query: Any) -> ListRequest:
     """Read a query from the body of a GET."""
     return to_query(b"", json.dumps({"query": query}).encode(), SETTINGS)
 

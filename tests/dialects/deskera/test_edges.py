@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from support.strategies import BLANK
 
-from adapters.deskera.readers import read_bulk_ids, read_ids
+from adapters.deskera.body_values import parse_bulk_ids, parse_ids
 from adapters.deskera.translate import apply, show
 from core.domain.errors import InvalidActivity
 from core.domain.model import MAX_ID, MAX_LINKED_IDS, Activity, Tenant
@@ -67,14 +67,14 @@ def test_duration_beyond_calendar_is_refused() -> None:
 
 
 def test_list_holds_up_to_its_bound() -> None:
-    assert len(read_ids([1] * MAX_LINKED_IDS)) == MAX_LINKED_IDS
+    assert len(parse_ids([1] * MAX_LINKED_IDS)) == MAX_LINKED_IDS
     assert put(assignee_ids=[3] * MAX_LINKED_IDS).assignee_ids == (3,) * MAX_LINKED_IDS
 
 
 def test_bulk_names_one_activity_at_least() -> None:
-    assert read_bulk_ids([7]) == (7,)
+    assert parse_bulk_ids([7]) == (7,)
     with pytest.raises(Refused, match="^must name at least one activity$"):
-        read_bulk_ids([])
+        parse_bulk_ids([])
 
 
 @pytest.mark.parametrize("before", [True, False, None])

@@ -7,10 +7,10 @@ import pytest
 from support.deskera_page import BLANK, GOLDEN, RELATED, SHOWN_ACTIVITY, TENANT, golden
 
 from adapters.deskera import schemas
-from adapters.deskera.query import page_number, to_query
-from adapters.deskera.readers import read_bulk_ids
-from adapters.deskera.translate import apply, show, wire_keys
-from adapters.http import parse_json
+from adapters.deskera.bodies import bulk_change, bulk_ids
+from adapters.deskera.query import to_query
+from adapters.deskera.translate import apply, show
+from adapters.json_bodies import parse_json
 from core.domain.errors import InvalidActivity
 from core.domain.model import Activity
 from core.domain.query import AllOf
@@ -52,13 +52,13 @@ def test_shown_sample_written_back_changes_nothing(case: str):
 
 
 def test_list_request_asks_for_page_one():
-    query = to_query(golden("list")["request"]["query"].encode())
-    assert (page_number(query), query.limit, query.offset) == (1, 10, 0)
-    assert query.order == (("updated_at", True), ("id", True))
+    requested = to_query(golden("list")["request"]["query"].encode())
+    assert (requested.page_number, requested.query[2:]) == (1, (10, 0))
+    assert requested.query.order == (("updated_at", True), ("id", True))
 
 
 def test_documented_query_has_ten_conditions():
-    where = to_query(golden("list_query")["request"]["query"].encode()).where
+    where = to_query(golden("list_query")["request"]["query"].encode()).query.where
     assert isinstance(where, AllOf)
     assert len(where.parts) == 10
 
@@ -86,8 +86,7 @@ def test_write_is_answered_with_its_id(case: str):
 
 def test_bulk_update_sample_is_read():
     body = golden("bulk_update")["request"]["body"]
-    wanted = schemas.load(schemas.MultiActivityUpdate(), wire_keys(body))
-    assert wanted == {"ids": (246, 107), "visibility_type": "private"}
+    assert bulk_change(body) == ((246, 107), {"visibility_type": "private"})
 
 
 def test_broken_bulk_update_sample_is_refused():
@@ -96,7 +95,7 @@ def test_broken_bulk_update_sample_is_refused():
 
 
 def test_bulk_delete_sample_is_read():
-    assert read_bulk_ids(golden("bulk_delete")["request"]["body"]) == (1, 2)
+    assert bulk_ids(golden("bulk_delete")["request"]["body"]) == (1, 2)
 
 
 @pytest.mark.parametrize("case", ["delete", "bulk_update", "bulk_delete"])

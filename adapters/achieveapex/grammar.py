@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from core.domain.errors import InvalidQuery
+from core.domain.validators import MAX_DEPTH
 
 MAX_PARAMETERS = 2000
-MAX_DEPTH = 32
 KEY = re.compile(r"([^\[\]]*)((?:\[[^\[\]]*\])*)")
 INDEX = re.compile(r"\d{1,15}", re.ASCII)
 

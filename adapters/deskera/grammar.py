@@ -31,7 +31,7 @@ class Term(NamedTuple):
     text: str
 
 
-def scan(query: str) -> list[Term]:
+def parse(query: str) -> list[Term]:
     """Return the conditions of a query, in their order.
 
     Raises: InvalidQuery, naming `query` and the condition that cannot be read.

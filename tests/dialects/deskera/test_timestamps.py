@@ -4,14 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.deskera.stamps import (
-    LAST_YEAR_OF_SECONDS,
-    duration_text,
-    later,
-    read_duration,
-    read_stamp,
-    stamp_writer,
-)
+from adapters.deskera.body_values import later, parse_duration, parse_timestamp
+from adapters.deskera.timestamps import LAST_YEAR_OF_SECONDS, duration_text, timestamp_writer
 from core.domain.schedule import zone_names, zone_of
 from core.domain.validators import Refused
 
@@ -42,8 +36,8 @@ SHOWN = [
 
 @pytest.mark.parametrize(("zone", "instant", "text"), SHOWN)
 def test_instant_is_written_in_zone(zone: str, instant: str, text: str):
-    assert stamp_writer(zone)(utc(instant)) == text
-    assert read_stamp(text) == utc(instant)
+    assert timestamp_writer(zone)(utc(instant)) == text
+    assert parse_timestamp(text) == utc(instant)
 
 
 def test_offsets_have_no_seconds_since():
@@ -67,11 +61,11 @@ def test_offsets_have_no_seconds_since():
     ],
 )
 def test_stamp_is_read(text: str, instant: str):
-    assert read_stamp(text) == utc(instant)
+    assert parse_timestamp(text) == utc(instant)
 
 
 def test_null_stamp_stays_null():
-    assert read_stamp(None) is None
+    assert parse_timestamp(None) is None
 
 
 @pytest.mark.parametrize(
@@ -107,7 +101,7 @@ def test_null_stamp_stays_null():
 )
 def test_unreadable_stamp_is_refused(raw: object):
     with pytest.raises(Refused):
-        read_stamp(raw)
+        parse_timestamp(raw)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +110,7 @@ def test_unreadable_stamp_is_refused(raw: object):
 )
 def test_duration_is_written_and_read(minutes: int | None, text: str):
     assert duration_text(minutes) == text
-    assert read_duration(text) == minutes
+    assert parse_duration(text) == minutes
 
 
 @pytest.mark.parametrize(
@@ -132,7 +126,7 @@ def test_duration_is_written_and_read(minutes: int | None, text: str):
     ],
 )
 def test_other_durations_are_read(raw: object, minutes: int):
-    assert read_duration(raw) == minutes
+    assert parse_duration(raw) == minutes
 
 
 @pytest.mark.parametrize(
@@ -144,7 +138,7 @@ def test_other_durations_are_read(raw: object, minutes: int):
 )
 def test_unreadable_duration_is_refused(raw: object):
     with pytest.raises(Refused):
-        read_duration(raw)
+        parse_duration(raw)
 
 
 @pytest.mark.parametrize("minutes", [2**53 - 1, 10**10])

@@ -1,6 +1,6 @@
-"""Values of a query, read by the type of their column.
+"""Parsers of single values of a query, chosen by the type of their column.
 
-They come as text from a URL or typed from a JSON body, and both are read alike (reference 3.5).
+Values come as text from a URL or typed from a JSON body; both are accepted everywhere.
 """
 
 import re
@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from adapters.achieveapex.fields import Field, Kind, parse_date, parse_time, whole_number
+from adapters.achieveapex.body_values import parse_date, parse_integer, parse_time
+from adapters.achieveapex.fields import Field, Kind
 from core.domain.errors import InvalidQuery
 from core.domain.model import MAX_ID
 from core.domain.validators import Refused
@@ -31,12 +32,12 @@ _NULL_TEXTS: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def read(field: Field, value: Any, path: str) -> Any:
+def parse_value(field: Field, value: Any, path: str) -> Any:
     """Return a value as the column holds it. Raises: InvalidQuery, with the reason."""
     if value is None or (field.nullable and value in _NULL_TEXTS.get(field.kind, ("",))):
         return None
     try:
-        return _READERS[field.kind](value)
+        return _PARSERS[field.kind](value)
     except Refused as refusal:
         raise InvalidQuery(path, str(refusal)) from refusal
 
@@ -46,7 +47,7 @@ def _integer(value: Any) -> int:
         if not INTEGER.fullmatch(value):
             raise Refused("must be integer")
         value = int(value.partition(".")[0])
-    return max(-BEYOND, min(BEYOND, whole_number(value)))
+    return max(-BEYOND, min(BEYOND, parse_integer(value)))
 
 
 def _number(value: Any) -> int | float:
@@ -87,7 +88,7 @@ def _timestamp(value: Any) -> datetime:
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
-_READERS: dict[Kind, Callable[[Any], bool | int | float | str | date | time | datetime | None]] = {
+_PARSERS: dict[Kind, Callable[[Any], bool | int | float | str | date | time | datetime | None]] = {
     "integer": _integer,
     "members": _integer,
     "number": _number,

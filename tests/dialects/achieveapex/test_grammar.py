@@ -5,8 +5,9 @@ from contextlib import suppress
 
 import pytest
 
-from adapters.achieveapex.qs import MAX_DEPTH, MAX_PARAMETERS, parse
+from adapters.achieveapex.grammar import MAX_PARAMETERS, parse
 from core.domain.errors import InvalidQuery
+from core.domain.validators import MAX_DEPTH
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""Parsers of single values of the `query` parameter; each raises Refused with the reason."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+from core.domain.model import MAX_ID
+from core.domain.validators import DAY, Refused
+
+WHOLE_NUMBER = re.compile(r"\d{1,16}", re.ASCII)
+EPOCH_SECONDS = re.compile(r"-?\d{1,12}", re.ASCII)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FLAGS = {"true": True, "false": False}
+
+
+def parse_moment(value: str) -> date | datetime:
+    """Return a day, or the instant of an epoch second: the samples show both."""
+    try:
+        if DAY.fullmatch(value):
+            return date.fromisoformat(value)
+        if EPOCH_SECONDS.fullmatch(value):
+            return EPOCH + timedelta(seconds=int(value))
+    except (ValueError, OverflowError) as error:
+        raise Refused("names a moment that is not on the calendar") from error
+    raise Refused("takes seconds since 1970, or a day as YYYY-MM-DD")
+
+
+def parse_number(value: str) -> int:
+    """Return a whole number, 0 or more."""
+    if not WHOLE_NUMBER.fullmatch(value) or int(value) > MAX_ID:
+        raise Refused("takes a whole number")
+    return int(value)
+
+
+def parse_flag(value: str) -> bool:
+    """Return true or false, in any case."""
+    try:
+        return FLAGS[value.lower()]
+    except KeyError as error:
+        raise Refused("takes true or false") from error
