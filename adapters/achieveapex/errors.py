@@ -19,6 +19,7 @@ from adapters.http import json_response
 from core.domain.errors import (
     ActivityNotFound,
     CoreError,
+    ForeignTenant,
     InvalidInput,
     NotAuthenticated,
     TokenExpired,
