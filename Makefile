@@ -18,7 +18,7 @@ empty :=
 joined = $(subst $(empty) $(empty),,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format golden bench clean
+.PHONY: help install run test lint format golden docs bench clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,7 +59,10 @@ format: install ## Format the code and sort its imports
 golden: install ## Rewrite the golden documents; review the difference
 	$(BIN)/python -m pytest --rewrite-golden tests/gateway/test_golden.py
 
-bench: install ## Measure the speed against yardsticks, as SPEC section 8 says
+docs: install ## Write docs/fields.md from the two dialects' tables
+	PYTHONPATH=tests $(BIN)/python -m support.field_table
+
+bench: install ## Measure the speed against the usual stack and the bare floor
 	$(BIN)/python -m deploy.bench $(ARGS)
 
 clean: ## Remove .venv, caches and the embedded data that belongs to this .venv

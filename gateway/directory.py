@@ -1,6 +1,6 @@
 """/directory: upstream systems push users, contacts, companies and deals.
 
-Not a dialect: the bodies are the canonical records of an import (SPEC, section 6), and errors have
+Not a dialect: the bodies are the canonical records of an import, and errors have
 the shape of every path outside the dialects, with what is wrong listed under `errors`.
 """
 

@@ -37,7 +37,8 @@ def _detailed_person(entity: Entity) -> orjson.Fragment:
 
 
 def _detailed_deal(entity: Entity) -> orjson.Fragment:
-    # A plain string on this wire; the directory holds the whole stage (reference 2.2).
+    # A plain string on this wire, while the directory holds the whole stage:
+    # docs/dialects/achieveapex.md A30.
     stage = (entity.fields.get("stage") or {}).get("name")
     return _fragment({"id": entity.id, "name": entity.fields.get("name"), "stage": stage})
 

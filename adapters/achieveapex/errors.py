@@ -1,7 +1,8 @@
 """Core errors and HTTP errors as Feathers' error objects.
 
 Key order is `name, message, code, className, data`, the last only when there is something in it
-(reference 4). Clients pick the class by `name`: it is always one that Feathers knows.
+(docs/dialects/achieveapex.md A95). Clients pick the class by `name`: it is always one that
+Feathers knows.
 """
 
 import json
@@ -48,7 +49,8 @@ NAMES = {
 INTERNAL_ERROR = "Internal Server Error"
 FOREIGN_ORGANIZATION = "You do not have access to this organization"
 
-# What jsonwebtoken, the library under Feathers, says of a token that it refuses (reference 1.4).
+# What jsonwebtoken, the library under Feathers, says of a token that it refuses
+# (docs/dialects/achieveapex.md A19).
 JWT_REFUSAL = re.compile(r"jwt (?!expired|not active).*|invalid (?:signature|token|algorithm)")
 
 # Ajv names the rule that failed in `keyword`; its sentences, used as reasons here, tell which.

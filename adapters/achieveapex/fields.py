@@ -2,7 +2,7 @@
 
 Writes, filters, sorts, `$select` and the published documents all read this table. Keys, order and
 types come from the vendor's page "Activities API"; nullability and parsers' strictness are ours
-(ledger L22 and SPEC 3).
+(docs/dialects/achieveapex.md A27, A43, A44).
 """
 
 from typing import Literal, NamedTuple
@@ -100,4 +100,7 @@ EXPANSIONS = ("created_by_user", "assigned_to_user", "deal", "contact", "company
 """The keys of related entities, in wire order, after `deleted_at`."""
 
 READ_ONLY = frozenset(field.wire for field in FIELDS if field.parse is None) | set(EXPANSIONS)
-"""Keys that clients may send back as they were shown; a write ignores them (ledger L22)."""
+"""Keys that clients may send back as they were shown; a write ignores them.
+
+Source: docs/dialects/achieveapex.md A42.
+"""

@@ -1,7 +1,7 @@
 """The filters of the Feathers query language as conditions of the core.
 
 Operators are those of Feathers' adapters and of its SQL adapter; null behaves as in SQL
-(reference 3.1).
+(docs/dialects/achieveapex.md A69, A71).
 """
 
 from collections.abc import Callable
@@ -99,7 +99,8 @@ def _column(field: Field, value: Any, path: str) -> Condition:
         raise InvalidQuery(path, "must NOT be an array; use $in")
     if not isinstance(value, dict):
         if field.wire == "subject" and isinstance(value, str):
-            return ContainsText(value)  # The one partial match of the vendor's page (L7).
+            # The one partial match of the vendor's page (docs/dialects/achieveapex.md A73).
+            return ContainsText(value)
         return _equal(field, parse_value(field, value, path))
     parts = []
     for name, operand in value.items():
@@ -115,7 +116,8 @@ def _column(field: Field, value: Any, path: str) -> Condition:
 
 def _equal(field: Field, value: Any) -> Condition:
     if value is None:
-        # Deleted rows are hidden whatever is asked for (L23): those that are left have no stamp.
+        # Deleted rows are hidden whatever is asked for (docs/dialects/achieveapex.md A39): those
+        # that are left have no stamp.
         return EVERYTHING if field.wire == "deleted_at" else IsNull(field.compared)
     if field.kind == "members":
         return HasMember(field.compared, (value,))
@@ -129,7 +131,7 @@ def _shown_range(field: Field, value: Any) -> tuple[Any, Any]:
     """Return the least and the greatest stored value that is shown as `value`.
 
     Stamps are stored to the microsecond but shown to the millisecond, and times to the second:
-    what was shown can be asked for (SPEC 3).
+    what was shown can be asked for (docs/dialects/achieveapex.md A75).
     """
     if field.kind == "timestamp":
         return value, value.replace(microsecond=value.microsecond + 999)
@@ -164,7 +166,8 @@ def _not_in(field: Field, operand: Any, path: str) -> Condition:
 
 
 def _values(field: Field, operand: Any, path: str) -> list[Any]:
-    # qs cannot tell a list of one from a value: `a[$in]=5` is a list here (reference 3.4).
+    # qs cannot tell a list of one from a value: `a[$in]=5` is a list here
+    # (docs/dialects/achieveapex.md A88).
     operands = operand if isinstance(operand, list) else [operand]
     if field.kind in ("time", "timestamp", "number") and len(operands) > MAX_RANGES:
         raise InvalidQuery(path, f"must NOT have more than {MAX_RANGES} items")

@@ -1,8 +1,8 @@
 """Query strings as the `qs` library writes them: brackets, indices and repeated keys.
 
-Feathers clients send nested queries this way (reference 3.4). Differences to `qs`, all on
-purpose: far more than 20 elements and 5 levels are read; what is too much or contradicts itself
-is refused and never cut off silently; time is linear in the length.
+Feathers clients send nested queries this way (docs/dialects/achieveapex.md A85 to A90). Differences
+to `qs`, all on purpose: far more than 20 elements and 5 levels are read; what is too much or
+contradicts itself is refused and never cut off silently; time is linear in the length.
 """
 
 import re

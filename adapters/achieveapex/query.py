@@ -1,7 +1,7 @@
 """Requests' queries: two transports merged, split into page, order, selection and conditions.
 
 Feathers clients put the query into the URL; the vendor's page shows it as the JSON body of a GET.
-Both are read, and a key of the URL wins (reference 2.3, ledger L1).
+Both are read, and a key of the URL wins (docs/dialects/achieveapex.md A91, A92).
 """
 
 import re

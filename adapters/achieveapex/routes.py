@@ -1,7 +1,7 @@
 """The views of `/activities`: check, call the core once, render.
 
 Stock Feathers clients decide what is understood here; the texts for what is not offered are those
-of stock Feathers, word for word (reference 2.9).
+of stock Feathers, word for word (docs/dialects/achieveapex.md A5, A6, A9).
 """
 
 import re

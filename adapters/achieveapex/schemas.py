@@ -2,7 +2,7 @@
 
 Nothing is loaded or dumped through these: `translate` reads and writes the wire by hand, and a
 test holds both to the same keys. Types come from the vendor's page "Activities API", nullability
-from reference 2.1.
+from docs/dialects/achieveapex.md A27.
 """
 
 from marshmallow import INCLUDE, Schema, fields

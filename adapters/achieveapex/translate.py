@@ -31,8 +31,8 @@ def show(
 ) -> dict[str, Any]:
     """Return the record as AchieveApex shows it: 22 keys, and 5 more with an expansion.
 
-    Lists expand "compact", a get "detailed" (reference 2.2). What `related` does not hold is null.
-    Source: the vendor's page "Activities API", Activity Object and Get an Activity.
+    Lists expand "compact", a get "detailed". What `related` does not hold is null.
+    Source: docs/dialects/achieveapex.md A26, A28, A29.
     """
     del tenant  # Nothing of the tenant is on this wire; the other dialect's twin needs it.
     assignees, contacts = activity.assignee_ids, activity.contact_ids
@@ -90,8 +90,8 @@ def references(activities: Iterable[Activity]) -> set[Reference]:
 def apply(activity: Activity, body: dict[str, Any], tenant: Tenant) -> Activity:
     """Return the activity as this body, a JSON object, wants it.
 
-    A key whose value is what `show` gives now counts as not sent (SPEC 4); read-only keys are
-    ignored, and so is `organization_id`, which the view has used. A create is an apply on
+    A key whose value is what `show` gives now counts as not sent (docs/laws.md R5); read-only
+    keys are ignored, and so is `organization_id`, which the view has used. A create is an apply on
     `model.blank_activity`, and must send `subject`. Whole minutes follow from the times unless
     the body sends another duration.
     Raises: InvalidActivity, naming every field that cannot be.
@@ -172,10 +172,10 @@ def _plain_changes(activity: Activity, changes: dict[str, Any]) -> dict[str, Any
 
 
 def _led_by(ids: tuple[int, ...], first: int | None) -> tuple[int, ...]:
-    """Return an ordered list that starts with `first`, losing as little as can be (SPEC 4).
+    """Return an ordered list that starts with `first`, losing as little as can be.
 
     A listed id moves to the front, another one replaces the first; null clears the list, as only
-    that reads back as null.
+    that reads back as null: docs/laws.md R6.
     """
     if first is None:
         return ()

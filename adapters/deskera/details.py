@@ -2,7 +2,7 @@
 
 Each function renders an entity of the directory, once in its life (`Entity.rendered`), to JSON
 that a page takes in as it is. The page documents none of these objects: every key, its order and
-its zero value come from the samples (reference, section 3).
+its zero value come from the samples (docs/dialects/deskera.md D61 to D69).
 """
 
 from collections.abc import Mapping

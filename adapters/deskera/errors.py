@@ -1,8 +1,8 @@
 """Core errors and HTTP errors in Deskera's two error bodies.
 
 No error of the CRM service is published. Below /v1/crm we answer with the one error class that
-Deskera publishes (its Java SDK's ErrorResponse, shape A of the reference); outside of every
-dialect, with what Deskera's edge was seen to send (shape B).
+Deskera publishes (its Java SDK's ErrorResponse, docs/dialects/deskera.md D98); outside of every
+dialect, with what Deskera's edge was seen to send (D99).
 """
 
 import re
@@ -22,24 +22,24 @@ from core.domain.errors import (
 )
 
 FIXED_TEXTS = {401: "Could not validate the user", 403: "Forbidden"}
-"""Deskera's own words: of its session class, and of its documented 403."""
+"""Deskera's own words: docs/dialects/deskera.md D100."""
 
 SPRING_NAMES = {413: "PAYLOAD_TOO_LARGE", 414: "URI_TOO_LONG"}
-"""Names of Spring's HttpStatus where Python's differ."""
+"""Names of Spring's HttpStatus where Python's differ: docs/dialects/deskera.md D101."""
 
 ACTIVITY_PATH = re.compile(r"/v1/crm/activities/[^/]+/?")
 Problems = Sequence[tuple[str, str]]
 
 
 def on_core_error(error: CoreError) -> Response:
-    """Return a core error in shape A; input errors name their fields."""
+    """Return a core error as D98 says; input errors name their fields."""
     status = status_of(error)
     problems = error.problems if isinstance(error, InvalidInput) else ()
     return _envelope(status, FIXED_TEXTS.get(status, error.public_message), problems)
 
 
 def on_http_error(error: HTTPException) -> Response:
-    """Return an HTTP error in shape A, with its own headers, such as Allow.
+    """Return an HTTP error as D98 says, with its own headers, such as Allow.
 
     What stands directly below the activities and matches no route is an id that cannot be.
     """
@@ -55,7 +55,7 @@ def on_http_error(error: HTTPException) -> Response:
 
 
 def edge_error(status: int, message: str, path: str) -> Response:
-    """Return an error in shape B, for a path that belongs to no dialect."""
+    """Return an error as D99 says, for a path that belongs to no dialect."""
     body = {"status": "error", "code": status, "message": message, "requestPath": path}
     return json_response(body, status)
 
@@ -65,7 +65,7 @@ def _envelope(status: int, message: str, problems: Problems = ()) -> Response:
     body: dict[str, Any] = {
         "code": status,
         "errorMessage": message,
-        "debugMessage": message,  # Upstream repeats the message for its own exceptions.
+        "debugMessage": message,  # docs/dialects/deskera.md D102.
         "httpStatus": name,
     }
     if problems:

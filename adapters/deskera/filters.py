@@ -3,6 +3,7 @@
 Different keys must all match; a key that is repeated with "=" may have any of the values. Days and
 `activtyType` are fossils of the 2020 page. A key that is not known is refused: to ignore a filter
 would return too much.
+Source: docs/dialects/deskera.md D80 to D90.
 """
 
 from collections.abc import Callable, Sequence

@@ -7,6 +7,7 @@
 Its only documentation is one example; the rest are fossils of the 2020 page (quoted text) and of
 Deskera's other APIs (`>=`, `!null`, the trailing comma). The leading `query=` is the parameter's
 own name, which the example repeats. Blanks around a key or a bare value do not count.
+Source: docs/dialects/deskera.md D80, D81, D87.
 """
 
 import re

@@ -27,7 +27,8 @@ SEPARATORS = re.compile(r"[\s,]+")
 LATEST_SECONDS = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 # Times are compared with our clock; and a subject that is a number is as good as text.
 LEFT_TO_US = ("verify_exp", "verify_nbf", "verify_iat", "verify_sub", "verify_jti")
-# What jsonwebtoken says, the library under Feathers (reference 1.4); clients may look at it.
+# What jsonwebtoken says, the library under Feathers; clients may look at it
+# (docs/dialects/achieveapex.md A19).
 MALFORMED = "jwt malformed"
 UNSIGNED = "jwt signature is required"
 BAD_SIGNATURE = "invalid signature"
@@ -195,7 +196,8 @@ def _token_id(payload: Mapping[str, Any]) -> str | None:
 def _tenant_ids(payload: Mapping[str, Any], names: tuple[str, ...]) -> tuple[int, ...]:
     """Return the tenants of the first claim that names any.
 
-    Without such a claim, the second half of Deskera's `user_name`, as in "126944:116903".
+    Without such a claim, the second half of Deskera's `user_name`, as in "126944:116903"
+    (docs/dialects/deskera.md D16).
     Membership is never inferred from anything else.
     """
     for name in names:

@@ -82,7 +82,8 @@ const MULTI = [
   'params.adapter + multi'
 ]
 
-const UNDOCUMENTED = 'PUT is not documented by the vendor and answers 405 (ledger L10)'
+// docs/dialects/achieveapex.md A5.
+const UNDOCUMENTED = 'PUT is not documented by the vendor and answers 405'
 const LOCAL = 'looks at the local object only: passes whatever the gateway does'
 const IN_PROCESS = 'calls methods inside the server process: nothing of it travels over HTTP'
 

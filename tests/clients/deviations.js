@@ -1,5 +1,5 @@
-// Where the gateway is meant to differ from a stock Feathers service, each with the row of the
-// ledger (reference/achieveapex.md, sections 3 and 8) that decides it.
+// Where the gateway is meant to differ from a stock Feathers service; `source` is the row that
+// says so.
 //
 // `expected` rewrites a query so that a stock service gives the gateway's page; `DEVIATIONS` show
 // each other difference by one query: what the gateway answers, and what a stock service does.
@@ -11,9 +11,11 @@ const DEFAULT_LIMIT = 10
 /** Return the query that asks a stock service for what the gateway understands by `query`. */
 export function expected(query, { isTyped = false } = {}) {
   const rewritten = withSubstrings(query)
-  // Without an order the gateway orders by id (2.3); a table gives its rows as it likes.
+  // Without an order the gateway orders by id, while a table gives its rows as it likes:
+  // docs/dialects/achieveapex.md A61.
   if (rewritten.$sort === undefined) rewritten.$sort = { id: 1 }
-  // The schema package refuses what the adapter's own reading of `$limit` takes (L13).
+  // The schema package refuses what the adapter's own reading of `$limit` takes:
+  // docs/dialects/achieveapex.md A59.
   if (isTyped && rewritten.$limit !== undefined) {
     const limit = Number.parseInt(rewritten.$limit, 10)
     rewritten.$limit = limit >= 0 ? limit : DEFAULT_LIMIT
@@ -21,7 +23,7 @@ export function expected(query, { isTyped = false } = {}) {
   return rewritten
 }
 
-/** A bare subject is a substring in any case (L7). */
+/** A bare subject is a substring in any case (docs/dialects/achieveapex.md A73). */
 function withSubstrings(filter) {
   const entries = Object.entries(filter).map(([key, value]) => {
     if (key === '$or' || key === '$and') return [key, value.map(withSubstrings)]
@@ -43,7 +45,7 @@ const everyRow = count(() => true)
 export const DEVIATIONS = [
   {
     title: 'a bare subject is a substring in any case',
-    ledger: 'L7',
+    source: 'docs/dialects/achieveapex.md A73',
     evidence: 'from_vendor_doc',
     via: 'url',
     query: { subject: 'call' },
@@ -52,7 +54,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'a negative $limit is the default',
-    ledger: 'L13',
+    source: 'docs/dialects/achieveapex.md A59',
     evidence: 'from_stock_feathers',
     via: 'url',
     query: { $limit: -1 },
@@ -61,7 +63,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'a $limit that is no number is the default',
-    ledger: 'L13',
+    source: 'docs/dialects/achieveapex.md A59',
     evidence: 'from_stock_feathers',
     via: 'url',
     query: { $limit: 'abc' },
@@ -70,7 +72,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'a negative $skip is 0',
-    ledger: '3.2',
+    source: 'docs/dialects/achieveapex.md A59',
     evidence: 'inferred',
     via: 'url',
     query: { $skip: -1 },
@@ -79,7 +81,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'a scalar $in is a list of one',
-    ledger: '3.4',
+    source: 'docs/dialects/achieveapex.md A88',
     evidence: 'inferred',
     via: 'url',
     query: { deal_id: { $in: 789 } },
@@ -88,7 +90,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'a bare $select is a list of one',
-    ledger: '3.3',
+    source: 'docs/dialects/achieveapex.md A64',
     evidence: 'inferred',
     via: 'url',
     query: { $select: 'subject' },
@@ -97,7 +99,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'the text null is null for a nullable number',
-    ledger: '3.5',
+    source: 'docs/dialects/achieveapex.md A81',
     evidence: 'inferred',
     via: 'url',
     query: { deal_id: 'null' },
@@ -106,7 +108,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'a list of a URL may have more than 20 elements',
-    ledger: '3.4',
+    source: 'docs/dialects/achieveapex.md A87',
     evidence: 'from_stock_feathers',
     via: 'url',
     query: { id: { $in: thirty } },
@@ -115,7 +117,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'a URL may be nested deeper than 5',
-    ledger: '3.4',
+    source: 'docs/dialects/achieveapex.md A87',
     evidence: 'from_stock_feathers',
     via: 'url',
     query: { $and: [{ $or: [{ id: { $in: [1, 2] } }] }] },
@@ -124,7 +126,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'an order by an unknown column is refused before SQL',
-    ledger: 'L27',
+    source: 'docs/dialects/achieveapex.md A62',
     evidence: 'from_stock_feathers',
     via: 'url',
     query: { $sort: { nope: 1 } },
@@ -133,7 +135,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'a number that is none is refused before SQL',
-    ledger: '4, knex error classes',
+    source: 'docs/dialects/achieveapex.md A83',
     evidence: 'from_stock_feathers',
     via: 'url',
     query: { duration: { $in: ['Infinity'] } },
@@ -142,7 +144,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'operators are checked inside $and too, which the SQL adapter leaves out',
-    ledger: '3.6',
+    source: 'docs/dialects/achieveapex.md A70',
     evidence: 'from_stock_feathers',
     via: 'url',
     stock: 'plain',
@@ -152,7 +154,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'an explicit foreign organization is forbidden, not merely empty',
-    ledger: 'L4',
+    source: 'docs/dialects/achieveapex.md A23',
     evidence: 'from_vendor_doc',
     via: 'url',
     query: { organization_id: 1_999_999 },
@@ -161,7 +163,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'the query may be the body of a GET, which stock ignores',
-    ledger: 'L1',
+    source: 'docs/dialects/achieveapex.md A91',
     evidence: 'from_vendor_doc',
     via: 'body',
     query: { deal_id: 789 },
@@ -170,7 +172,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'an empty $in of a body matches nothing',
-    ledger: '3.1',
+    source: 'docs/dialects/achieveapex.md A72',
     evidence: 'from_stock_feathers',
     via: 'body',
     query: { id: { $in: [] } },
@@ -180,7 +182,7 @@ export const DEVIATIONS = [
   {
     // A URL drops `{}`, the SQL builder its empty group; in a body it is no condition.
     title: 'an alternative without conditions holds for every row',
-    ledger: '3.1',
+    source: 'docs/dialects/achieveapex.md A72',
     evidence: 'inferred',
     via: 'body',
     query: { $or: [{}, { deal_id: 789 }] },
@@ -188,7 +190,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'a deleted activity is never found',
-    ledger: 'L23',
+    source: 'docs/dialects/achieveapex.md A39',
     evidence: 'from_vendor_doc',
     via: 'url',
     query: { id: COUNT + 1 },
@@ -196,7 +198,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'not even when deleted ones are asked for',
-    ledger: 'L23',
+    source: 'docs/dialects/achieveapex.md A39',
     evidence: 'from_vendor_doc',
     via: 'body',
     query: { deleted_at: { $ne: null } },
@@ -204,7 +206,7 @@ export const DEVIATIONS = [
   },
   {
     title: 'a private activity of others is never found',
-    ledger: 'SPEC 3, visibility',
+    source: 'docs/dialects/achieveapex.md A25',
     evidence: 'inferred',
     via: 'url',
     query: { id: COUNT + 2 },
@@ -217,7 +219,7 @@ const several = ([first, second]) => [
   [{ assigned_to_user_id: second }, 2]
 ]
 
-/** A filter on a one-valued key means membership in the list behind it (SPEC 4). */
+/** A filter on a one-valued key means membership in the list behind it: docs/laws.md R7. */
 export const MEMBERSHIP = [
   ...several([901, 902]),
   [{ contact_id: 912 }, 2],

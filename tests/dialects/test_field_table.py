@@ -41,7 +41,7 @@ def test_declaration_names_fields_behind_keys(dialect: Dialect) -> None:
 
 @both
 def test_fields_not_shown_are_known(dialect: Dialect) -> None:
-    """Both lists are what SPEC section 3 leaves out of each dialect."""
+    """Both lists are what the vendors' pages leave out of each dialect."""
     hidden = {name for name in Activity._fields if cell(name, KEYS[dialect.name]) == NOT_SHOWN}
     assert hidden == HIDDEN[dialect.name]
 

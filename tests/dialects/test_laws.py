@@ -1,7 +1,6 @@
-"""The laws of SPEC section 4, over generated records and writes of both dialects.
+"""The laws of docs/laws.md R1 to R4, over generated records and writes of both dialects.
 
-What a law does not ask for is in `law_exceptions`, each beside the sentence of the SPEC that
-makes the exception.
+What a law does not ask for is in `law_exceptions`, each beside the rule that makes the exception.
 """
 
 from typing import Any

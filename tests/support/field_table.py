@@ -1,6 +1,6 @@
 """The table of every field in both dialects, written from the two declarations.
 
-`python tests/field_table.py` writes `docs/fields.md`; a test fails when it is out of date.
+`make docs` writes `docs/fields.md`; a test fails when it is out of date.
 """
 
 from collections.abc import Iterable
@@ -19,11 +19,11 @@ HEAD = """\
 # Every field in both dialects
 
 Written by `make docs` from `adapters/deskera/fields.py` and `adapters/achieveapex/fields.py`; a
-test holds it against them. The rows are the fields of `core.model.Activity`.
+test holds it against them. The rows are the fields of `core.domain.model.Activity`.
 
 - *exact*: what is stored is shown, and what is written is stored.
 - *lossy*: the dialect shows less than is stored, or takes less than can be stored. A write keeps
-  what its dialect cannot show (SPEC section 4).
+  what its dialect cannot show (docs/laws.md R4).
 - *follows*: has no key of its own, and moves with the keys named.
 - *not shown*: no key of this dialect shows it, and no write of this dialect touches it.
 - *(r)*: clients cannot write the key; in a body it is ignored.

@@ -1,7 +1,7 @@
-"""Where the laws of SPEC section 4 yield to its other sentences; each is quoted.
+"""Where the laws of docs/laws.md R1 to R4 yield to other rules; each rule is quoted.
 
-`E` stands for the echo rule: "a field whose incoming value, as sent or as the dialect normalises
-it, equals what the dialect shows now counts as not sent, also for the word "alone" above".
+`E` stands for the echo rule, docs/laws.md R5: "a field whose incoming value, as sent or as the
+dialect normalises it, equals what the dialect shows now counts as not sent".
 """
 
 from collections.abc import Sequence

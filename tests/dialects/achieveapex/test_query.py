@@ -46,7 +46,7 @@ def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)
 
 
-# What @feathersjs/rest-client sends, line by line (reference 6).
+# What @feathersjs/rest-client sends, line by line (docs/dialects/achieveapex.md A85).
 CLIENT_LINES = [
     ("", EVERYTHING, {}),
     (
