@@ -37,12 +37,12 @@ from gateway.observability.metrics import Metrics
 from gateway.request import ID_HEADER, Request, current_request
 from gateway.settings import NO_REDIS, Settings, SettingsError
 
-Voice = Callable[[HTTPException], Response]
-VOICES: Mapping[str, Voice] = {
+ErrorHandler = Callable[[HTTPException], Response]
+ERROR_HANDLERS: Mapping[str, ErrorHandler] = {
     "/v1/crm": deskera.on_http_error,
     "/activities": achieveapex.on_http_error,
 }
-"""Who answers HTTP errors below these prefixes, whether a view was found or not."""
+"""The handlers of HTTP errors below these path prefixes, whether a view was found or not."""
 
 PRIVATE_BLUEPRINTS = frozenset({deskera.NAME, achieveapex.NAME, directory.blueprint.name})
 CACHE_CONTROL = "private, no-cache"
@@ -179,34 +179,38 @@ def _finisher(log: logs.RequestLog, metrics: Metrics) -> Callable[[Response], Re
     """Return what is done with every answer: its last headers, its numbers, its line."""
 
     def finish(response: Response) -> Response:
-        asked = current_request()
+        current = current_request()
         headers = response.headers
-        headers.add(ID_HEADER, asked.request_id)
-        blueprint = asked.blueprint
-        if blueprint in PRIVATE_BLUEPRINTS or _voice(asked.path) is not None:
+        headers.add(ID_HEADER, current.request_id)
+        blueprint = current.blueprint
+        if blueprint in PRIVATE_BLUEPRINTS or _error_handler(current.path) is not None:
             headers.add("Cache-Control", CACHE_CONTROL)
             headers.add("Vary", VARY)
-        rule = asked.url_rule
-        seconds = time.perf_counter() - asked.began
+        rule = current.url_rule
+        seconds = time.perf_counter() - current.began
         metrics.count(
-            blueprint or "", rule.rule if rule else "", asked.method, response.status_code, seconds
+            blueprint or "",
+            rule.rule if rule else "",
+            current.method,
+            response.status_code,
+            seconds,
         )
-        log.write(asked, response, seconds)
+        log.write(current, response, seconds)
         return response
 
     return finish
 
 
-def _voice(path: str) -> Voice | None:
-    """Return who answers errors at a path; None outside of the dialects."""
-    for prefix, on_http_error in VOICES.items():
+def _error_handler(path: str) -> ErrorHandler | None:
+    """Return the dialect's error handler for a path; None outside of the dialects."""
+    for prefix, on_http_error in ERROR_HANDLERS.items():
         if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
             return on_http_error
     return None
 
 
 def _install_last_handlers(app: Flask, logger: FilteringBoundLogger) -> None:
-    """Answer in the words of the dialect that owns the path.
+    """Answer unhandled errors in the envelope of the dialect that owns the path.
 
     Registered by class, because a handler for one code would win over a dialect's own; and last,
     because flask-smorest registers one for the same class.
@@ -215,9 +219,9 @@ def _install_last_handlers(app: Flask, logger: FilteringBoundLogger) -> None:
     def on_http_error(error: HTTPException) -> Response:
         if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             current_request().drain()
-        voice = _voice(request.path)
-        if voice is not None:
-            return voice(error)
+        handler = _error_handler(request.path)
+        if handler is not None:
+            return handler(error)
         status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
         response = deskera.edge_error(status, HTTPStatus(status).phrase, request.path)
         response.headers.extend(header for header in error.get_headers() if header[0] == "Allow")

@@ -22,7 +22,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from support.stage import JWT_SECRET, Caller, Clock, Demo, Home, OwnServer, empty, scratch
+from support.callers import JWT_SECRET, Caller, Demo, Home
+from support.clock import Clock
+from support.own_servers import OwnServer, files_parent
+from support.own_tables import empty_tables
 
 from core.domain.model import Tenant
 from core.storage import migrate
@@ -72,7 +75,7 @@ def _is_here(host: str) -> bool:
 @contextmanager
 def _directory() -> Iterator[Path]:
     # Not pytest's: that one is closed to the account that servers run as under root.
-    directory = Path(tempfile.mkdtemp(prefix="crm-tests-", dir=scratch()))
+    directory = Path(tempfile.mkdtemp(prefix="crm-tests-", dir=files_parent()))
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -206,7 +209,7 @@ def tenant(app: Flask, database: Database, clock: Clock) -> Home:
 @pytest.fixture
 def demo(app: Flask, database: Database, clock: Clock) -> Demo:
     """Give the demo data, alone in the database."""
-    empty(database)
+    empty_tables(database)
     load_demo(database, clock=clock)
     apex_key = app.extensions["credentials"].create(tenant_id=APEX_TENANT_ID, user_id=APEX_USER_ID)
     return Demo(

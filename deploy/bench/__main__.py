@@ -31,7 +31,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 
 def main() -> None:
-    """Run what the command line asks for."""
+    """Run the experiments that the command line names."""
     options = _options()
     chosen = options.only.split(",")
     unknown = set(chosen) - EXPERIMENTS.keys()

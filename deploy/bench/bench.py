@@ -12,10 +12,10 @@ from typing import NamedTuple
 import psycopg
 
 from deploy.bench import dataset, load, peers
-from deploy.bench.asks import Asks, deskera_pages
 from deploy.bench.dataset import Size
 from deploy.bench.load import Sample
 from deploy.bench.servers import Server, ServerError
+from deploy.bench.workload import Workload, deskera_pages
 from gateway.embedded.engines import Engine, start_postgres, start_redis
 
 POSTGRES_SETTINGS = ("shared_buffers=512MB", "max_wal_size=4GB", "max_connections=200")
@@ -58,7 +58,7 @@ class Bench:
     """What the experiments share. `numbers` is what they found, `notes` what they could not."""
 
     def __init__(self, plan: Plan) -> None:
-        """Start the engines; databases and servers come when they are first asked for."""
+        """Start the engines; databases and servers come when they are first needed."""
         self.plan = plan
         self.numbers: dict[str, float] = {}
         self.notes: list[str] = []
@@ -112,8 +112,8 @@ class Bench:
         """Return how long the run may still take."""
         return self._deadline - time.monotonic()
 
-    def say(self, text: str) -> None:
-        """Tell whoever waits what is going on."""
+    def show_progress(self, text: str) -> None:
+        """Write one line about the progress to stderr."""
         sys.stderr.write(f"[{self.plan.limit_seconds - self.seconds_left():5.0f} s] {text}\n")
         sys.stderr.flush()
 
@@ -128,7 +128,8 @@ class Bench:
             size = {"main": self.plan.size, "small": self.plan.small, "large": self.plan.large}[
                 name
             ]
-            self.say(f"filling database {name}: {size.tenants} x {size.activities:,} activities")
+            rows = f"{size.tenants} x {size.activities:,} activities"
+            self.show_progress(f"filling database {name}: {rows}")
             self._create(name, lambda: dataset.fill(url, size))
             if name == "main":
                 dataset.fill_peers(url)
@@ -167,7 +168,7 @@ class Bench:
             server.stop()
 
     def _start(self, name: str) -> Server:
-        self.say(f"starting {name}")
+        self.show_progress(f"starting {name}")
         if name in ("small", "large"):
             urls = {"database_url": self.database(name), "redis_url": "none"}
             return peers.ours("uncached", **urls, scratch=self.scratch, name=name)
@@ -181,49 +182,51 @@ class Bench:
         return peers.ours(name, database_url=url, redis_url=self.redis_url, scratch=self.scratch)
 
     def _floor_body(self) -> bytes:
-        asks = deskera_pages(self.tenant_ids[:1], [1])
+        workload = deskera_pages(self.tenant_ids[:1], [1])
         server = self.server("uncached")
         if server is None:
             raise ServerError("there is no body to answer with")
-        return server.wait_for(asks.paths[0][1], asks.tokens[0])
+        return server.wait_for(workload.paths[0][1], workload.tokens[0])
 
-    def compare(self, row: str, names: Sequence[str], asks: Asks, *, warmth: float = 1) -> None:
+    def compare(
+        self, row: str, names: Sequence[str], workload: Workload, *, warmup_factor: float = 1
+    ) -> None:
         """Load several servers in turn with the same requests, and keep the medians.
 
-        `warmth` multiplies the seconds of the warm-up.
+        `warmup_factor` multiplies the seconds of the warm-up.
         """
-        written = load.write_asks(asks, self.scratch / f"{row}.asks")
-        running = self.ready(names, asks)
+        written = load.write_workload(workload, self.scratch / f"{row}.workload")
+        running = self.ready(names, workload)
         for server in running.values():
-            load.run(server, written, seconds=warmth * self.plan.warm_seconds, seed=0)
+            load.run(server, written, seconds=warmup_factor * self.plan.warm_seconds, seed=0)
         samples: dict[str, list[Sample]] = {name: [] for name in running}
         for seed in range(1, self.plan.rounds + 1):
             if self.seconds_left() <= 0:
                 self.notes.append(f"{row} has only {seed - 1} rounds: the time is over")
                 break
             for name, server in running.items():
-                self.say(f"{row}: {name}, round {seed} of {self.plan.rounds}")
+                self.show_progress(f"{row}: {name}, round {seed} of {self.plan.rounds}")
                 found = load.run(server, written, seconds=self.plan.seconds, seed=seed)
                 samples[name].append(found)
         for name, rounds in samples.items():
             if rounds:
-                self.keep(f"{row}.{name}", load.middle(rounds)._asdict())
+                self.record(f"{row}.{name}", load.median_of(rounds)._asdict())
 
-    def ready(self, names: Sequence[str], asks: Asks) -> Mapping[str, Server]:
-        """Return those of the servers that run and answer the first request."""
+    def ready(self, names: Sequence[str], workload: Workload) -> Mapping[str, Server]:
+        """Return those of the servers that run and answer a first request."""
         running = {}
         for name in names:
             server = self.server(name)
             if server is None:
                 continue
             try:
-                server.wait_for(asks.paths[0][1], asks.tokens[asks.paths[0][0]])
+                server.wait_for(workload.paths[0][1], workload.tokens[workload.paths[0][0]])
                 running[name] = server
             except ServerError as error:
                 self._leave_out(name, error)
                 self.stop(name)
         return running
 
-    def keep(self, prefix: str, numbers: Mapping[str, float]) -> None:
-        """Remember numbers under a common prefix."""
+    def record(self, prefix: str, numbers: Mapping[str, float]) -> None:
+        """Record numbers under a common prefix."""
         self.numbers.update({f"{prefix}.{name}": value for name, value in numbers.items()})

@@ -1,6 +1,6 @@
 """A load client for machines without wrk: one thread, kept connections, random requests.
 
-`python -m deploy.bench.client ASKS PORT CONNECTIONS SECONDS SEED` prints one line of JSON, as
+`python -m deploy.bench.client WORKLOAD PORT CONNECTIONS SECONDS SEED` prints one line of JSON, as
 `wrk.lua` does. It knows only what the bench needs of HTTP: GET, Content-Length, chunks.
 """
 
@@ -23,7 +23,7 @@ GET = (
 )
 
 
-def read_asks(path: Path) -> list[bytes]:
+def read_workload(path: Path) -> list[bytes]:
     """Return the requests of a file: first the tokens, then lines of "number path"."""
     tokens: list[str] = []
     requests = []
@@ -95,7 +95,7 @@ class Load:
         self._poll = selectors.DefaultSelector()
 
     def run(self, connections: int, seconds: float) -> float:
-        """Ask for this long; return how long it took."""
+        """Send requests for this many seconds; return how many it took."""
         started = time.perf_counter()
         for _ in range(connections):
             self._begin()
@@ -127,9 +127,9 @@ class Load:
             connection.send(self._choose(), now)
 
 
-def main(asks: str, port: str, connections: str, seconds: str, seed: str) -> None:
+def main(workload_file: str, port: str, connections: str, seconds: str, seed: str) -> None:
     """Run, and print the result."""
-    load = Load(read_asks(Path(asks)), port=int(port), seed=int(seed))
+    load = Load(read_workload(Path(workload_file)), port=int(port), seed=int(seed))
     took = load.run(int(connections), float(seconds))
     ordered = sorted(load.latencies) or [0.0]
     result = {

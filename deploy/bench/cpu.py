@@ -17,8 +17,8 @@ from statistics import median
 from typing import Any
 
 from deploy.bench import peers
-from deploy.bench.asks import Asks, deskera_pages
 from deploy.bench.bench import Bench
+from deploy.bench.workload import Workload, deskera_pages
 
 WARM_REQUESTS = 400
 TENANTS = "BENCH_TENANTS"
@@ -36,7 +36,7 @@ def measure(bench: Bench) -> None:
     }
     usual = {"DATABASE_URL": url, "JWT_SECRET": builds["cached"][1]["GATEWAY_JWT_SECRET"]}
     for name, (kind, environ) in {**builds, "usual": ("usual", usual)}.items():
-        bench.say(f"cpu: {name}")
+        bench.show_progress(f"cpu: {name}")
         finished = subprocess.run(
             [sys.executable, "-m", "deploy.bench.cpu", kind, str(bench.plan.rounds)],
             env={**os.environ, **environ, TENANTS: json.dumps(bench.tenant_ids)},
@@ -45,11 +45,11 @@ def measure(bench: Bench) -> None:
             text=True,
             timeout=TIMEOUT_SECONDS,
         )
-        bench.keep(f"cpu.{name}", {"us": float(finished.stdout.splitlines()[-1])})
+        bench.record(f"cpu.{name}", {"us": float(finished.stdout.splitlines()[-1])})
 
 
 def _application(kind: str) -> Wsgi:
-    """Import only the application that is asked for: its process is measured."""
+    """Import only the chosen application: its process is measured."""
     application: Wsgi
     if kind == "usual":
         application = import_module("deploy.bench.usual.app").create_app()
@@ -58,12 +58,12 @@ def _application(kind: str) -> Wsgi:
     return application
 
 
-def environs(asks: Asks) -> list[dict[str, Any]]:
+def environs(workload: Workload) -> list[dict[str, Any]]:
     """Return each request as a server would hand it to an application."""
     found = []
-    for number, target in asks.paths:
+    for number, target in workload.paths:
         path, _, query = target.partition("?")
-        token = asks.tokens[number]
+        token = workload.tokens[number]
         found.append(
             {
                 "REQUEST_METHOD": "GET",

@@ -1,35 +1,35 @@
-"""What is measured, by name; each experiment leaves its numbers with the bench."""
+"""What is measured, by name; each experiment records its numbers in the bench."""
 
 from collections.abc import Callable, Mapping
 
-from deploy.bench import alike, asks, cpu, growth, limits, writes
+from deploy.bench import cpu, equivalence, growth, limits, workload, writes
 from deploy.bench.bench import Bench
 
 OURS = ("uncached", "cached", "no-caches")
-GET_WARMTH = 3
-"""Ids are drawn from all there are, so that the directory takes longer to come into memory."""
+GET_WARMUP_FACTOR = 3
+"""Ids are drawn from all records, so it takes longer until the directory is in memory."""
 
 
 def page_list(bench: Bench) -> None:
     """Deskera's list: random pages 1 to 20 of all tenants."""
-    pages = asks.deskera_pages(bench.tenant_ids)
-    alike.check(bench, ("uncached", "cached", "no-caches", "usual"), pages)
+    pages = workload.deskera_pages(bench.tenant_ids)
+    equivalence.check_equivalence(bench, ("uncached", "cached", "no-caches", "usual"), pages)
     bench.compare("list", ("uncached", "cached", "no-caches", "usual", "floor"), pages)
     bench.stop("floor")
 
 
 def get(bench: Bench) -> None:
     """AchieveApex's get: random ids of all there are."""
-    ids = asks.apex_gets(bench.database(), bench.tenant_ids)
-    alike.check(bench, ("uncached", "usual", "feathers"), ids)
-    bench.compare("get", ("uncached", "usual", "feathers"), ids, warmth=GET_WARMTH)
+    ids = workload.apex_gets(bench.database(), bench.tenant_ids)
+    equivalence.check_equivalence(bench, ("uncached", "usual", "feathers"), ids)
+    bench.compare("get", ("uncached", "usual", "feathers"), ids, warmup_factor=GET_WARMUP_FACTOR)
 
 
 def apex_list(bench: Bench) -> None:
     """AchieveApex's list of 10, plain and with fastJoin."""
     for row, fast_join in (("plain", False), ("fastjoin", True)):
-        pages = asks.apex_pages(bench.tenant_ids, fast_join=fast_join)
-        alike.check(bench, ("uncached", "feathers"), pages)
+        pages = workload.apex_pages(bench.tenant_ids, fast_join=fast_join)
+        equivalence.check_equivalence(bench, ("uncached", "feathers"), pages)
         bench.compare(row, ("uncached", "feathers"), pages)
 
 
@@ -37,7 +37,7 @@ def memory(bench: Bench) -> None:
     """The resident memory of our workers, after all the above."""
     for name, server in bench.running.items():
         if name in OURS:
-            bench.keep(f"memory.{name}", {"mib": server.worker_bytes() / 2**20})
+            bench.record(f"memory.{name}", {"mib": server.worker_bytes() / 2**20})
 
 
 EXPERIMENTS: Mapping[str, Callable[[Bench], None]] = {

@@ -11,7 +11,7 @@ from statistics import median
 import psycopg
 
 from core.domain.model import Activity
-from deploy.bench import asks, load
+from deploy.bench import load, workload
 from deploy.bench.bench import Bench
 from deploy.bench.servers import HOST, Server
 
@@ -23,27 +23,27 @@ REPEATS = 7
 def measure(bench: Bench) -> None:
     """Load first page, get and total of both sizes in turn; then time pages at 90 % depth."""
     tenant_ids = bench.plan.small.tenant_ids
-    first = asks.deskera_pages(tenant_ids, [1])
-    questions = {"page": first, "total": asks.totals(tenant_ids)}
+    first = workload.deskera_pages(tenant_ids, [1])
+    workloads = {"page": first, "total": workload.totals(tenant_ids)}
     running = bench.ready(SIZES, first)
-    for row, asked in questions.items():
-        bench.compare(f"growth-{row}", tuple(running), asked)
+    for row, requests in workloads.items():
+        bench.compare(f"growth-{row}", tuple(running), requests)
     _compare_gets(bench, running)
     if "large" in running:
         depth = int(bench.plan.large.activities * DEPTH)
         pages = _deep_page_ms(running["large"], depth, tenant_ids[0])
         statement = _plain_offset_ms(bench.database("large"), depth, tenant_ids[0])
-        bench.keep("deep", {"page_ms": pages, "plain_offset_ms": statement})
+        bench.record("deep", {"page_ms": pages, "plain_offset_ms": statement})
     for name in SIZES:
         bench.stop(name)
 
 
 def _compare_gets(bench: Bench, running: Mapping[str, Server]) -> None:
-    """Load gets in turn; each size is asked for ids of its own."""
+    """Load single reads in turn; each size gets requests for its own ids."""
     tenant_ids = bench.plan.small.tenant_ids
     written = {
-        name: load.write_asks(
-            asks.apex_gets(bench.database(name), tenant_ids), bench.scratch / f"{name}.gets"
+        name: load.write_workload(
+            workload.apex_gets(bench.database(name), tenant_ids), bench.scratch / f"{name}.gets"
         )
         for name in running
     }
@@ -54,16 +54,17 @@ def _compare_gets(bench: Bench, running: Mapping[str, Server]) -> None:
             if seed:
                 samples[name].append(sample)
     for name, found in samples.items():
-        bench.keep(f"growth-get.{name}", load.middle(found)._asdict())
+        bench.record(f"growth-get.{name}", load.median_of(found)._asdict())
 
 
 def _deep_page_ms(server: Server, depth: int, tenant_id: int) -> float:
     """Return how long a page at this depth takes on a kept connection, the median of a few."""
     connection = http.client.HTTPConnection(HOST, server.port, timeout=60)
-    headers = {"x-access-token": asks.token(tenant_id)}
+    headers = {"x-access-token": workload.token(tenant_id)}
     took = []
     for repeat in range(REPEATS + 1):
-        path = asks.DESKERA_LIST.format(page=depth // asks.PAGE_SIZE + repeat, size=asks.PAGE_SIZE)
+        page = depth // workload.PAGE_SIZE + repeat
+        path = workload.DESKERA_LIST.format(page=page, size=workload.PAGE_SIZE)
         started = time.perf_counter()
         connection.request("GET", path, headers=headers)
         connection.getresponse().read()

@@ -38,11 +38,11 @@ def measure(bench: Bench) -> None:
     random_tenant = f"\\set tenant_id random(1, {tenants})\n"
     scripts = {**_own_scripts(url), "count": COUNT}
     for name, script in scripts.items():
-        bench.say(f"limits: {name}")
+        bench.show_progress(f"limits: {name}")
         path = bench.scratch / f"{name}.sql"
         random_id = f"\\set activity_id :tenant_id * {BASE} + random(1, {activities})\n"
         path.write_text(f"{random_tenant}{random_id}{RANDOM_PAGE}{script}")
-        bench.keep(f"limits.{name}", {"tps": _pgbench(url, path, seconds=bench.plan.seconds)})
+        bench.record(f"limits.{name}", {"tps": _pgbench(url, path, seconds=bench.plan.seconds)})
 
 
 def _own_scripts(url: str) -> dict[str, str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from deploy.bench.asks import Asks
 from deploy.bench.servers import Server
+from deploy.bench.workload import Workload
 
 HERE = Path(__file__).parent
 CONNECTIONS = 16
@@ -35,18 +35,23 @@ def tool() -> str:
     return "wrk" if shutil.which("wrk") else "deploy/bench/client.py"
 
 
-def write_asks(asks: Asks, path: Path) -> Path:
+def write_workload(workload: Workload, path: Path) -> Path:
     """Write requests as both tools read them."""
-    lines = [*asks.tokens, *(f"{number} {target}" for number, target in asks.paths)]
+    lines = [*workload.tokens, *(f"{number} {target}" for number, target in workload.paths)]
     path.write_text("\n".join(lines) + "\n")
     return path
 
 
 def run(
-    server: Server, asks: Path, *, seconds: float, seed: int, connections: int = CONNECTIONS
+    server: Server,
+    file: Path,
+    *,
+    seconds: float,
+    seed: int,
+    connections: int = CONNECTIONS,
 ) -> Sample:
-    """Ask a server at random for this long."""
-    command = _command(server.port, asks, seconds=seconds, seed=seed, connections=connections)
+    """Send random requests of a workload file to a server for this many seconds."""
+    command = _command(server.port, file, seconds=seconds, seed=seed, connections=connections)
     cpu_before, client_before = server.cpu_seconds(), _children_cpu_seconds()
     finished = subprocess.run(
         command, check=True, capture_output=True, text=True, timeout=seconds + SLOWEST_SECONDS
@@ -65,21 +70,21 @@ def run(
     )
 
 
-def middle(samples: Sequence[Sample]) -> Sample:
+def median_of(samples: Sequence[Sample]) -> Sample:
     """Return the median of each number over the rounds; errors are added up."""
     numbers = Sample(*(median(column) for column in zip(*samples, strict=True)))
     return numbers._replace(errors=sum(sample.errors for sample in samples))
 
 
 def _command(
-    port: int, asks: Path, *, seconds: float, seed: int, connections: int
+    port: int, file: Path, *, seconds: float, seed: int, connections: int
 ) -> Sequence[str]:
     if tool() == "wrk":
         options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}", "--timeout", "30"]
         script = ["-s", str(HERE / "wrk.lua"), f"http://127.0.0.1:{port}"]
-        return ["wrk", *options, *script, "--", str(asks), str(seed)]
+        return ["wrk", *options, *script, "--", str(file), str(seed)]
     numbers = [str(port), str(connections), str(seconds), str(seed)]
-    return [sys.executable, "-m", "deploy.bench.client", str(asks), *numbers]
+    return [sys.executable, "-m", "deploy.bench.client", str(file), *numbers]
 
 
 def _children_cpu_seconds() -> float:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from deploy.bench.asks import AUDIENCE, ISSUER, SECRET
 from deploy.bench.servers import Server, ServerError
+from deploy.bench.workload import AUDIENCE, ISSUER, SECRET
 
 HERE = Path(__file__).parent
 WORKERS = 2

@@ -7,7 +7,7 @@ Numbers = Mapping[str, float]
 
 
 class Requirement(NamedTuple):
-    """One ratio that is asked for: `over` / `under`, or `over` alone, against a bound."""
+    """One required ratio: `over` / `under`, or `over` alone, against a bound."""
 
     work: str
     measure: str

@@ -1,8 +1,8 @@
-"""20 writes a second and tenant beside the reads: kept answers must pay, and never be stale.
+"""20 writes a second and tenant beside the reads: are cached responses worth it, never stale?
 
 Each tenant has one writer, the only one to change its totals. It creates and removes activities in
-turn, and after each acknowledged write asks for the first page: on several connections, so that
-both workers are asked, and at once.
+turn, and reads the first page at once after each acknowledged write, on several connections, so
+that both workers answer.
 """
 
 import http.client
@@ -14,9 +14,9 @@ from threading import Event
 from typing import Any, NamedTuple
 
 from deploy.bench import load
-from deploy.bench.asks import DESKERA_LIST, PAGE_SIZE, deskera_pages, token
 from deploy.bench.bench import Bench
 from deploy.bench.servers import HOST, Server
+from deploy.bench.workload import DESKERA_LIST, PAGE_SIZE, deskera_pages, token
 
 RATE = 20
 CONNECTIONS = 4
@@ -87,14 +87,14 @@ class Writer:
 
 def measure(bench: Bench) -> None:
     """Load the cached and the uncached build in turn, both with writers beside them."""
-    asks = deskera_pages(bench.tenant_ids)
-    written = load.write_asks(asks, bench.scratch / "writes.asks")
-    running = bench.ready(("cached", "uncached"), asks)
+    workload = deskera_pages(bench.tenant_ids)
+    written = load.write_workload(workload, bench.scratch / "writes.workload")
+    running = bench.ready(("cached", "uncached"), workload)
     found: dict[str, list[load.Sample]] = {name: [] for name in running}
     outcomes: dict[str, list[Outcome]] = {name: [] for name in running}
     for seed in range(bench.plan.rounds):
         for name, server in running.items():
-            bench.say(f"writes: {name}, round {seed + 1} of {bench.plan.rounds}")
+            bench.show_progress(f"writes: {name}, round {seed + 1} of {bench.plan.rounds}")
             stop = Event()
             with ThreadPoolExecutor(len(bench.tenant_ids)) as pool:
                 writers = [Writer(server, tenant_id) for tenant_id in bench.tenant_ids]
@@ -106,8 +106,8 @@ def measure(bench: Bench) -> None:
                 outcomes[name] += [work.result() for work in working]
             found[name].append(sample)
     for name, samples in found.items():
-        bench.keep(f"writes.{name}", load.middle(samples)._asdict())
-        bench.keep(f"writes.{name}", _summary(outcomes[name], bench))
+        bench.record(f"writes.{name}", load.median_of(samples)._asdict())
+        bench.record(f"writes.{name}", _summary(outcomes[name], bench))
 
 
 def _summary(outcomes: list[Outcome], bench: Bench) -> dict[str, float]:

@@ -1,7 +1,7 @@
--- wrk asks at random for the lines of a file: first the tokens, then "number path".
+-- wrk requests, at random, the lines of a file: first the tokens, then "number path".
 -- Arguments: the file, a seed.
 
-local asks = {}
+local requests = {}
 
 function init(arguments)
   math.randomseed(tonumber(arguments[2]))
@@ -10,7 +10,7 @@ function init(arguments)
     local number, path = line:match("^(%d+) (.+)$")
     if number then
       local token = tokens[tonumber(number) + 1]
-      asks[#asks + 1] = { path, token }
+      requests[#requests + 1] = { path, token }
     else
       tokens[#tokens + 1] = "Host: 127.0.0.1\r\nAccept: application/json\r\nx-access-token: "
         .. line .. "\r\nAuthorization: Bearer " .. line .. "\r\n\r\n"
@@ -19,8 +19,8 @@ function init(arguments)
 end
 
 function request()
-  local ask = asks[math.random(#asks)]
-  return "GET " .. ask[1] .. " HTTP/1.1\r\n" .. ask[2]
+  local chosen = requests[math.random(#requests)]
+  return "GET " .. chosen[1] .. " HTTP/1.1\r\n" .. chosen[2]
 end
 
 function done(summary, latency)

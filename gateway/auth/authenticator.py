@@ -163,17 +163,17 @@ def install(app: Flask, authenticator: Authenticator) -> None:
     """
 
     def authenticate() -> None:
-        asked = current_request()
-        order = VENDOR_ORDER.get(asked.blueprint)
-        if order is not None and asked.method != "OPTIONS":
+        request = current_request()
+        order = VENDOR_ORDER.get(request.blueprint)
+        if order is not None and request.method != "OPTIONS":
             header = order[-1]
             try:
-                header, credential = credential_of(asked.environ, order)
-                asked.principal = g.principal = authenticator.principal(header, credential)
+                header, credential = credential_of(request.environ, order)
+                request.principal = g.principal = authenticator.principal(header, credential)
             except NotAuthenticated as error:
                 read = order[: order.index(header) + 1]
                 error.sources = tuple(HEADER_NAMES[name] for name in read)
-                asked.refusal = f"{error.reason} in {error.sources[-1]}: {error}"
+                request.refusal = f"{error.reason} in {error.sources[-1]}: {error}"
                 raise
 
     app.before_request(authenticate)

@@ -9,7 +9,7 @@ from core.domain.clock import Clock
 from core.domain.errors import Unavailable
 from core.storage.credential_store import USE_STEP, Credentials
 
-GATHER_SECONDS = 1.0
+BATCH_SECONDS = 1.0
 MAX_NOTED = 20_000
 Key = tuple[int, str]
 
@@ -49,7 +49,7 @@ class LastUses:
         self._closed.set()
 
     def _write(self) -> None:
-        self._closed.wait(GATHER_SECONDS)
+        self._closed.wait(BATCH_SECONDS)
         with self._lock:
             writes, self._pending = list(self._pending.values()), {}
         for write in writes:

@@ -28,8 +28,8 @@ from core.transfer.exporter import export_lines
 from core.transfer.importer import ImportReport, import_lines
 from gateway.auth.signing import NoSecret, sign
 from gateway.auth.tokens import Claims
+from gateway.cli.credentials import ID, checked, token
 from gateway.cli.session import NotUpgraded, connected, ready
-from gateway.cli.tokens import ID, checked, token
 from gateway.embedded.processes import EngineError
 from gateway.settings import Settings, SettingsError
 

@@ -23,50 +23,50 @@ LEVELS = logging.getLevelNamesMapping()
 LEVEL_NAMES = {number: name.lower() for name, number in LEVELS.items()}
 QUIET_BLUEPRINTS = frozenset({"ops"})
 SERVER_ERROR = 500
-GATHERED_SECONDS = 0.1
+FLUSH_SECONDS = 0.1
 PIECE_BYTES = 4096  # PIPE_BUF on Linux: a write of so many bytes is never split.
 
 
 class Lines:
     """Where finished lines go. A reader that went away must not fail the requests.
 
-    At first each line is written at once. A worker gathers them instead: a write lets go of the
-    interpreter, and getting it back from the other thread costs a request more than all the rest
-    of its logging. Gathered lines are at most `GATHERED_SECONDS` late.
+    At first each line is written at once. A worker buffers them instead: a write releases the
+    interpreter lock, and getting that back from the other thread costs a request more than all the
+    rest of its logging. Buffered lines are at most `FLUSH_SECONDS` late.
     """
 
     def __init__(self, file: BinaryIO | None = None) -> None:
         """Write to a file, by default to what is standard output at the time."""
         self._file = file
-        self._gathered: deque[bytes] | None = None
+        self._buffer: deque[bytes] | None = None
         self._ended = Event()
 
-    def gather(self) -> None:
-        """Write lines from a thread of its own from now on, until `end`."""
-        self._gathered = deque()
-        Thread(target=self._keep_writing, name="log lines", daemon=True).start()
+    def start_buffering(self) -> None:
+        """Buffer lines, and flush them from a thread of its own, until `end`."""
+        self._buffer = deque()
+        Thread(target=self._flush_regularly, name="log lines", daemon=True).start()
         atexit.register(self.end)
 
     def end(self) -> None:
-        """Write what was gathered, and later lines at once."""
+        """Write the buffered lines, and later ones at once."""
         self._ended.set()
-        gathered, self._gathered = self._gathered, None
-        if gathered:
-            self._write_all(gathered)
+        buffered, self._buffer = self._buffer, None
+        if buffered:
+            self._write_all(buffered)
 
     def write(self, line: bytes) -> None:
-        """Write one line, or gather it."""
-        if self._gathered is None:
+        """Write one line, or buffer it."""
+        if self._buffer is None:
             self._write(line + b"\n")
         else:
-            self._gathered.append(line)
+            self._buffer.append(line)
 
     debug = info = warning = error = write
 
-    def _keep_writing(self) -> None:
-        while not self._ended.wait(GATHERED_SECONDS):
-            if self._gathered:
-                self._write_all(self._gathered)
+    def _flush_regularly(self) -> None:
+        while not self._ended.wait(FLUSH_SECONDS):
+            if self._buffer:
+                self._write_all(self._buffer)
 
     def _write_all(self, lines: deque[bytes]) -> None:
         """Write in pieces that a pipe takes whole, so that lines of processes do not mix."""
@@ -143,7 +143,7 @@ def make_logger(lines: Lines, level: str) -> FilteringBoundLogger:
 
 
 def server_logging(level: str) -> dict[str, Any]:
-    """Return what `logging` is configured with, so that gunicorn and libraries log alike."""
+    """Return what `logging` is configured with, so that gunicorn and libraries log as JSON too."""
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
         "foreign_pre_chain": _processors(),

@@ -1,7 +1,7 @@
-"""Probes: ask a server for a sign of life, and never wait for it longer than a deadline.
+"""Probes: ask a server for a heartbeat, and never wait for it longer than a deadline.
 
 A frozen server lets its caller hang for as long as it stays frozen. Every attempt therefore runs
-in a thread of its own, at most one at a time, and who asks waits for it only so long.
+in a thread of its own, at most one at a time, and the caller waits only until a deadline.
 """
 
 import time
@@ -10,7 +10,7 @@ from threading import Event, Lock, Thread
 from typing import NamedTuple
 
 FRESH_SECONDS = 0.5
-"""An outcome this young is given again, so that probing costs little however often it is asked."""
+"""An outcome this young is reused, so that frequent probing costs little."""
 
 
 class Outcome(NamedTuple):
@@ -22,18 +22,18 @@ class Outcome(NamedTuple):
 
 
 class Probe:
-    """One server: `ask` returns if it lives, and otherwise raises one of `failures`."""
+    """One server: `check` returns if it lives, and otherwise raises one of `failures`."""
 
     def __init__(
         self,
-        ask: Callable[[], object],
+        check: Callable[[], object],
         *,
         failures: tuple[type[Exception], ...],
         deadline_seconds: float,
     ) -> None:
-        """Ask nothing yet."""
+        """Check nothing yet."""
         self.deadline_seconds = deadline_seconds
-        self._ask = ask
+        self._check = check
         self._failures = failures
         self._lock = Lock()
         self._attempt: _Attempt | None = None
@@ -42,18 +42,18 @@ class Probe:
         """Return the attempt that is under way or fresh, or else a new one, already begun."""
         with self._lock:
             if self._attempt is None or self._attempt.is_stale():
-                self._attempt = _Attempt(self._ask, self._failures, self.deadline_seconds)
+                self._attempt = _Attempt(self._check, self._failures, self.deadline_seconds)
             return self._attempt
 
 
 class _Attempt:
     def __init__(
         self,
-        ask: Callable[[], object],
+        check: Callable[[], object],
         failures: tuple[type[Exception], ...],
         deadline_seconds: float,
     ) -> None:
-        self._ask = ask
+        self._check = check
         self._failures = failures
         self._deadline_seconds = deadline_seconds
         self._failure: str | None = None
@@ -65,7 +65,7 @@ class _Attempt:
 
     def _run(self) -> None:
         try:
-            self._ask()
+            self._check()
         except self._failures as error:
             self._failure = str(error).partition("\n")[0] or type(error).__name__
         self._ended_at = time.monotonic()

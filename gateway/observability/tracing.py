@@ -32,9 +32,9 @@ def install(
     tracer = provider.get_tracer(SERVICE)
 
     def begin() -> None:
-        asked = current_request()
-        if asked.blueprint in blueprints:
-            g.span = _span(tracer, asked)
+        request = current_request()
+        if request.blueprint in blueprints:
+            g.span = _span(tracer, request)
 
     def end(response: Response) -> Response:
         span: Span | None = g.pop("span", None)
@@ -56,17 +56,17 @@ def install(
     app.extensions["tracer_provider"] = provider
 
 
-def _span(tracer: Tracer, asked: Request) -> Span:
+def _span(tracer: Tracer, request: Request) -> Span:
     """Begin the span of a request, inside the client's if it names one."""
-    rule = asked.url_rule
+    rule = request.url_rule
     route = rule.rule if rule else ""
     return tracer.start_span(
-        f"{asked.method} {route}",
-        context=extract(asked.headers),
+        f"{request.method} {route}",
+        context=extract(request.headers),
         kind=SpanKind.SERVER,
         attributes={
-            "http.request.method": asked.method,
+            "http.request.method": request.method,
             "http.route": route,
-            "crm.request_id": asked.request_id,
+            "crm.request_id": request.request_id,
         },
     )

@@ -1,4 +1,4 @@
-"""gunicorn's configuration; `crm-gateway serve` names it as `python:gateway.gunicorn_conf`.
+"""gunicorn's configuration; `crm-gateway serve` names it as `python:gateway.server.gunicorn_conf`.
 
 It lives in the package, so that it is there wherever the package is installed. The embedded
 servers, where they are used, are leased here for as long as the master runs.
@@ -17,7 +17,7 @@ from gunicorn.glogging import Logger
 from gateway.embedded import lease
 from gateway.observability import logs
 from gateway.server.scratch import make_scratch
-from gateway.server.worker import forget
+from gateway.server.worker import release_slot
 from gateway.settings import Settings
 
 COLLECT_AFTER = 50_000  # Objects that were made and not freed; Python begins with 700.
@@ -80,13 +80,13 @@ def pre_request(_worker: Any, req: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Gather log lines from now on, and keep the garbage collector out of the way."""
-    worker.wsgi.extensions["log_lines"].gather()
+    """Buffer log lines from now on, and keep the garbage collector out of the way."""
+    worker.wsgi.extensions["log_lines"].start_buffering()
     _spare_collector()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    """Write the log lines that are still gathered."""
+    """Write the log lines that are still buffered."""
     application = getattr(worker, "wsgi", None)  # None: it never came so far.
     if application is not None:
         application.extensions["log_lines"].end()
@@ -105,7 +105,7 @@ def _spare_collector() -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Let the other workers know, in the master, that this one takes no connections any more."""
-    forget(worker)
+    release_slot(worker)
 
 
 def on_exit(_server: Any) -> None:

@@ -1,6 +1,6 @@
 """A directory in memory for as long as one service runs, of which nothing is left behind for ever.
 
-gunicorn's signs of life and the workers' metrics are kept in it. A master that is killed cannot
+gunicorn's heartbeats and the workers' metrics are kept in it. A master that is killed cannot
 remove its own; the next one does: whoever lives holds a lock in its directory.
 """
 

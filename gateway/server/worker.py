@@ -27,7 +27,7 @@ from gateway.server.connection import Connection, Listener
 PLACES = 256
 LEFT_TO_OTHERS_SECONDS = 0.001
 """How long a connection is left to others; they may be about to end, or have their hands full."""
-SIGN_OF_LIFE_SECONDS = 0.5
+HEARTBEAT_SECONDS = 0.5
 
 # One number for each worker, in memory that all processes forked from this one share: its
 # connections and one more, or 0 where there is no worker. With more workers than places some
@@ -35,7 +35,7 @@ SIGN_OF_LIFE_SECONDS = 0.5
 _counts = memoryview(mmap.mmap(-1, 4 * PLACES)).cast("i")
 
 
-def forget(worker: "Worker") -> None:
+def release_slot(worker: "Worker") -> None:
     """Give the place of a worker that ended back; called in the master."""
     _counts[worker.age % PLACES] = 0
 
@@ -126,10 +126,10 @@ class Worker(ThreadWorker):
         self.poller.register(conn.sock, EVENT_READ, wake)
 
     def notify(self) -> None:
-        """Give the master a sign of life, as often as it may be looked for and no more."""
+        """Send the master a heartbeat, as often as it may look for one and no more."""
         now = time.monotonic()
         if now >= self._notify_at:
-            self._notify_at = now + SIGN_OF_LIFE_SECONDS
+            self._notify_at = now + HEARTBEAT_SECONDS
             super().notify()
 
     def is_parent_alive(self) -> bool:
@@ -137,7 +137,7 @@ class Worker(ThreadWorker):
         now = time.monotonic()
         if now < self._look_at:
             return True
-        self._look_at = now + SIGN_OF_LIFE_SECONDS
+        self._look_at = now + HEARTBEAT_SECONDS
         return bool(super().is_parent_alive())
 
 

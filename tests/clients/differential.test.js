@@ -37,7 +37,7 @@ const limits = { timeout: 120_000 }
 let stock
 let plain
 let stockClient
-const asked = { queries: 0, pages: 0, refusals: 0, nonEmpty: 0 }
+const compared = { queries: 0, pages: 0, refusals: 0, nonEmpty: 0 }
 
 before(async () => {
   stock = await startStock(config.postgres, rows)
@@ -47,14 +47,14 @@ before(async () => {
 after(async () => {
   disconnect()
   await stock?.stop()
-  console.log(`asked: ${JSON.stringify(asked)}`)
+  console.log(`compared: ${JSON.stringify(compared)}`)
 })
 
 /** Ask `property` of as many queries as this share of the runs; report the smallest failure. */
 async function compare(share, arbitrary, property) {
   const numRuns = Math.ceil(config.runs * SHARES[share])
   const check = fc.asyncProperty(arbitrary, async (query) => {
-    asked.queries += 1
+    compared.queries += 1
     await property(query)
   })
   await fc.assert(check, { seed: config.seed, numRuns, endOnFailure: false })
@@ -85,8 +85,8 @@ async function asFeathersReads(query) {
 function assertSamePage(ours, theirs) {
   assert.ok(theirs.page, `stock refused: ${JSON.stringify(theirs.error)}`)
   assert.ok(ours.page, `the gateway refused: ${JSON.stringify(ours.error)}`)
-  asked.pages += 1
-  asked.nonEmpty += ours.page.data.length > 0
+  compared.pages += 1
+  compared.nonEmpty += ours.page.data.length > 0
   const brief = ({ page: { data, ...rest } }) => ({ ...rest, ids: data.map(({ id }) => id) })
   assert.deepEqual(brief(ours), brief(theirs))
   // As text, so that the order of keys counts too.
@@ -134,8 +134,8 @@ describe('pages', () => {
     compare(
       'single',
       fc.tuple(fc.integer({ min: 0, max: 300 }), twoFilters(rows)),
-      async (asked) => {
-        const [id, [filter]] = asked
+      async (pair) => {
+        const [id, [filter]] = pair
         const [ours, theirs] = await Promise.all([
           outcome(gateway.get(id, { query: { ...filter, $select: ['subject', 'id'] } })),
           outcome(plain.get(id, { query: { ...expected(filter), $select: ['subject', 'id'] } }))
@@ -161,7 +161,7 @@ describe('refusals', () => {
       const theirs = await outcome(asFeathersReads(query))
       assert.deepEqual(await overUrl(query), theirs)
       assert.deepEqual(await inBody(query), theirs)
-      asked.refusals += 1
+      compared.refusals += 1
     })
   )
   it('of wrong values, names and shapes are those of the schema package', limits, () =>
@@ -172,7 +172,7 @@ describe('refusals', () => {
       assert.ok(ours.error, `the gateway took it: ${JSON.stringify(ours.page?.total)}`)
       const essence = ({ error: { name, code, className } }) => ({ name, code, className })
       assert.deepEqual(essence(ours), essence(theirs))
-      asked.refusals += 1
+      compared.refusals += 1
     })
   )
 })

@@ -4,7 +4,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from support.both_api import USER, Both
-from support.stage import Clock, Home
+from support.callers import Home
+from support.clock import Clock
 
 from core.domain.model import Tenant
 from core.storage.database import Database

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from support.both_api import Both, not_found
+from support.callers import Home
 from support.deskera_api import NOT_FOUND, PLACE, refused
-from support.stage import Home
 from werkzeug.test import TestResponse
 
 CREATOR, OWNER, FIRST, SECOND, ADMIN, STRANGER = 1, 2, 3, 4, 5, 6

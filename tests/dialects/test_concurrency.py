@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from support.stage import Clock, Home
+from support.callers import Home
+from support.clock import Clock
 from werkzeug.test import TestResponse
 
 DESKERA, ACHIEVEAPEX = "/v1/crm/activities", "/activities"

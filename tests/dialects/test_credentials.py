@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from support.both_api import Both, not_found
+from support.callers import Home
+from support.clock import Clock
 from support.deskera_api import FORBIDDEN, PLACE, UNAUTHORIZED, refused
-from support.stage import Clock, Home
 
 from core.storage.credential_store import Credentials
 from gateway.auth.authenticator import KEY_RECHECK_SECONDS

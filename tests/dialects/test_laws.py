@@ -256,7 +256,7 @@ def test_views_worked_out_twice_agree(record: tuple[Activity, Tenant]) -> None:
     assert json_of(achieveapex.show(activity, {}, tenant)) == achieveapex_view(row)
 
 
-class Asked(dict[EntityRef, Entity]):
+class RecordingDirectory(dict[EntityRef, Entity]):
     """A directory that knows nothing, and remembers what it was asked for."""
 
     def __init__(self) -> None:
@@ -272,10 +272,10 @@ class Asked(dict[EntityRef, Entity]):
 @given(page=st.lists(records(), max_size=3))
 def test_references_are_what_is_looked_up(page: list[tuple[Activity, Tenant]]) -> None:
     for dialect, more in ((deskera, ()), (achieveapex, ("detailed",))):
-        asked = Asked()
+        directory = RecordingDirectory()
         for activity, tenant in page:
-            dialect.show(activity, asked, tenant, *more)
-        assert asked.refs == dialect.references(activity for activity, _ in page)
+            dialect.show(activity, directory, tenant, *more)
+        assert directory.refs == dialect.references(activity for activity, _ in page)
 
 
 @thoroughly

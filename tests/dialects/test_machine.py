@@ -17,10 +17,10 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from support.clock import Clock
+from support.modelled_service import ACHIEVEAPEX, DESKERA, USERS, Service, attempt
 from support.oracle import Document, Zones, achieveapex_view
 from support.oracle_writes import achieveapex_write, deskera_write
-from support.service import ACHIEVEAPEX, DESKERA, USERS, Service, attempt
-from support.stage import Clock
 from support.strategies import zones
 from support.wire_bodies import achieveapex_bodies, achieveapex_keys, deskera_bodies, deskera_keys
 

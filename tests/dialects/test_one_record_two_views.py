@@ -3,8 +3,9 @@
 from typing import Any
 
 from support.both_api import PLACED, USER, Both
+from support.callers import Home
+from support.clock import START_OF_TIME, Clock
 from support.deskera_api import base64
-from support.stage import START_OF_TIME, Clock, Home
 
 LATER = {"apex": "2026-03-01T12:00:07.000Z", "deskera": "2026-03-01T12:00:07Z"}
 SHOWN_BY_APEX = {

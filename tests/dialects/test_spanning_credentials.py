@@ -3,8 +3,8 @@
 import pytest
 from flask.testing import FlaskClient
 from support.both_api import Both
+from support.callers import Home
 from support.deskera_api import NOT_FOUND, PLACE, fields_of, refused
-from support.stage import Home
 from werkzeug.test import TestResponse
 
 

@@ -3,7 +3,8 @@
 from flask.testing import FlaskClient
 from support import deskera_api
 from support.both_api import USER, Both
-from support.stage import Clock, Home
+from support.callers import Home
+from support.clock import Clock
 
 from core.domain.model import Tenant
 from core.storage.database import Database

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from support.stage import Home, OwnServer
+from support.callers import Home
+from support.own_servers import OwnServer
 
 PAGE = "/v1/crm/activities"
 ROOT = Path(__file__).parents[2]

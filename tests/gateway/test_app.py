@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from support.stage import Demo
+from support.callers import Demo
 
 from gateway.app import create_app
 from gateway.settings import Settings, SettingsError

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from support.stage import Clock, Demo, Home, OwnServer
+from support.callers import Demo, Home
+from support.clock import Clock
+from support.own_servers import OwnServer
 
 from core.storage import migrate
 from core.storage.credential_store import Credentials

@@ -12,7 +12,7 @@ import jwt
 import pytest
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
-from support.stage import JWT_SECRET, Demo, Home
+from support.callers import JWT_SECRET, Demo, Home
 
 from core.storage.credential_store import Credentials
 from core.storage.database import Database

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 from flask.testing import FlaskClient
-from support.stage import Caller, Demo, Home
+from support.callers import Caller, Demo, Home
 from werkzeug.test import TestResponse
 
 CONTACT = "/directory/contact/456"

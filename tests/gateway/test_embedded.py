@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
-from support.stage import scratch
+from support.own_servers import files_parent
 
 from gateway.embedded import engines, lease, processes
 from gateway.embedded.processes import EngineError
@@ -35,7 +35,7 @@ servers.release()
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """Give a data directory, and leave nothing running in it."""
-    directory = Path(tempfile.mkdtemp(prefix="crm-tests-", dir=scratch()))
+    directory = Path(tempfile.mkdtemp(prefix="crm-tests-", dir=files_parent()))
     yield directory
     engines.stop_redis(directory / "redis")
     engines.stop_postgres(directory / "postgres")

@@ -6,7 +6,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
-from support.hostile import (
+from support.callers import JWT_SECRET
+from support.gateway_process import command, make_keys, served
+from support.hostile_queries import (
     ANSWERED_URLS,
     FALSE_FRAMES,
     FALSE_LENGTHS,
@@ -18,8 +20,6 @@ from support.hostile import (
     UNFRAMED,
 )
 from support.raw_http import Exchange, connect, exchange, request
-from support.served import command, make_keys, served
-from support.stage import JWT_SECRET
 
 ORGANIZATION = 1101
 USER = 45

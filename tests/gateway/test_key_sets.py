@@ -92,12 +92,12 @@ class KeyServer:
     def __init__(self) -> None:
         """Serve nothing yet."""
         self.keys: list[dict[str, Any]] | None = None
-        self.asked = 0
+        self.fetches = 0
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                owner.asked += 1
+                owner.fetches += 1
                 self.send_response(503 if owner.keys is None else 200)
                 self.end_headers()
                 self.wfile.write(json.dumps({"keys": owner.keys}).encode())
@@ -139,10 +139,10 @@ def test_keys_are_fetched_once(key_server: KeyServer):
     key_server.keys = [public_jwk(RSA_KEY, kid="r")]
     verifier = TokenVerifier(Settings(jwks=key_server.url))
     token = jwt.encode(USUAL, RSA_KEY, algorithm="RS256", headers={"kid": "r"})
-    assert key_server.asked == 0
+    assert key_server.fetches == 0
     for _ in range(3):
         assert verifier.verify(token, now=NOW).user_id == 45
-    assert key_server.asked == 1
+    assert key_server.fetches == 1
 
 
 def test_unknown_key_is_fetched_again_later(key_server: KeyServer, elapse: Callable[[float], None]):
@@ -178,7 +178,7 @@ def test_no_keys_yet_is_unavailable(key_server: KeyServer, elapse: Callable[[flo
     for _ in range(2):
         with pytest.raises(Unavailable):
             key_set.candidates("RS256", "r")
-    assert key_server.asked == 1
+    assert key_server.fetches == 1
     key_server.keys = [public_jwk(RSA_KEY, kid="r")]
     elapse(keys.MIN_AGE_SECONDS)
     assert key_set.candidates("RS256", "r")

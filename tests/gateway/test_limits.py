@@ -1,4 +1,4 @@
-"""Limits of bodies, depths, lists and texts in both dialects; and a storm of broken requests."""
+"""Limits of bodies, depths, lists and texts in both dialects; and hundreds of broken requests."""
 
 import io
 import json
@@ -10,6 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from support.both_api import USER, Both
+from support.broken_requests import BrokenRequests
+from support.callers import Home
 from support.deskera_api import (
     FORBIDDEN,
     HAS_CHANGED,
@@ -23,8 +25,6 @@ from support.deskera_api import (
     fields_of,
     refused,
 )
-from support.redis_outage import Storm
-from support.stage import Home
 from werkzeug.test import TestResponse
 
 from core.domain.model import MAX_LINKED_IDS
@@ -245,9 +245,9 @@ def assert_well_formed(answer: TestResponse, request: dict[str, Any]) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_broken_requests_break_nothing(both: Both, client: FlaskClient, seed: int):
     both.make()
-    storm, statuses = Storm(seed), set()
+    broken, statuses = BrokenRequests(seed), set()
     for _ in range(150):
-        request = storm.request()
+        request = broken.request()
         request["headers"] = both.deskera.headers | dict(request["headers"])
         answer = client.open(**request)
         assert_well_formed(answer, request)

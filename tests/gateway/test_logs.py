@@ -9,7 +9,7 @@ import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from support.stage import Home
+from support.callers import Home
 
 from gateway.observability import logs
 
@@ -112,25 +112,25 @@ def test_libraries_log_alike(capfd: Capture):
     assert (second["event"], second["level"]) == ("careful", "warning")
 
 
-def test_gathered_lines_come_whole_and_in_order():
+def test_buffered_lines_come_whole_and_in_order():
     output = io.BytesIO()
-    gathering = logs.Lines(output)
-    gathering.gather()
+    buffering = logs.Lines(output)
+    buffering.start_buffering()
     for number in range(1000):
-        gathering.write(str(number).encode() * 9)
-    gathering.end()
-    gathering.write(b"after the end")
+        buffering.write(str(number).encode() * 9)
+    buffering.end()
+    buffering.write(b"after the end")
     expected = [str(number).encode() * 9 for number in range(1000)]
     assert output.getvalue().splitlines() == [*expected, b"after the end"]
 
 
-def test_gathered_lines_are_soon_written():
+def test_buffered_lines_are_soon_written():
     output = io.BytesIO()
-    gathering = logs.Lines(output)
-    gathering.gather()
-    gathering.write(b"line")
+    buffering = logs.Lines(output)
+    buffering.start_buffering()
+    buffering.write(b"line")
     deadline = time.monotonic() + 5
     while not output.getvalue() and time.monotonic() < deadline:
         time.sleep(0.01)
-    gathering.end()
+    buffering.end()
     assert output.getvalue() == b"line\n"

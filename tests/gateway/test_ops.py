@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from support.stage import Home, OwnServer
+from support.callers import Home
+from support.own_servers import OwnServer
 
 from gateway.observability import probes
 from gateway.observability.metrics import Metrics
@@ -23,7 +24,7 @@ BOTH_BOUNDED_SECONDS = 2.0
 
 @pytest.fixture(autouse=True)
 def no_fresh_outcomes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every question be asked anew."""
+    """Let every probe check anew."""
     monkeypatch.setattr(probes, "FRESH_SECONDS", -1.0)
 
 
@@ -183,25 +184,25 @@ def test_single_process_needs_no_directory():
 
 
 def test_probe_never_asks_twice_at_once():
-    asked = []
+    checks = []
 
     def ask() -> None:
-        asked.append(time.sleep(0.3))
+        checks.append(time.sleep(0.3))
 
     probe = Probe(ask, failures=(), deadline_seconds=0.1)
     assert probe.begin().outcome().failure == "no answer in time"
     assert probe.begin() is probe.begin()
     time.sleep(0.3)
     assert probe.begin().outcome().failure == "no answer in time"
-    assert len(asked) == 1
+    assert len(checks) == 1
 
 
 def test_fresh_outcome_is_given_again(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(probes, "FRESH_SECONDS", 60.0)
-    asked = []
-    probe = Probe(lambda: asked.append(1), failures=(), deadline_seconds=1.0)
+    checks = []
+    probe = Probe(lambda: checks.append(1), failures=(), deadline_seconds=1.0)
     assert [probe.begin().outcome().failure for _ in range(3)] == [None] * 3
-    assert asked == [1]
+    assert checks == [1]
 
 
 def test_failure_is_told_in_one_line():

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.served import ROOT
+from support.gateway_process import ROOT
 
 from gateway.server.scratch import LOCK, PREFIX, make_scratch
 

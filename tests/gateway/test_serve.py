@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.served import ROOT, free_port, served
-from support.stage import JWT_SECRET, scratch
+from support.callers import JWT_SECRET
+from support.gateway_process import ROOT, free_port, served
+from support.own_servers import files_parent
 
 from core.domain.model import Tenant
 from core.storage.credential_store import Credentials
@@ -250,7 +251,7 @@ def test_request_under_way_is_answered_on_sigterm(alone: tuple[int, "subprocess.
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """Give a data directory for embedded servers."""
-    directory = Path(tempfile.mkdtemp(prefix="crm-tests-", dir=scratch()))
+    directory = Path(tempfile.mkdtemp(prefix="crm-tests-", dir=files_parent()))
     yield directory
     engines.stop_redis(directory / "redis")
     engines.stop_postgres(directory / "postgres")

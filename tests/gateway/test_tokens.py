@@ -7,8 +7,8 @@ from typing import Any
 
 import jwt
 import pytest
+from support.callers import JWT_SECRET
 from support.jwt_tokens import LATER, NOW, USUAL, claims_of, refusal, signed
-from support.stage import JWT_SECRET
 
 from core.domain.errors import TokenExpired, TokenNotActive
 from gateway.auth.tokens import Claims

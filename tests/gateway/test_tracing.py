@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from support.stage import Home
+from support.callers import Home
 
 from gateway import app as app_module
 from gateway.settings import SettingsError

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.served import served
+from support.gateway_process import served
 
 WORKERS, CONNECTIONS = 2, 16
 BOOT_SECONDS, CLOSING_SECONDS = 20, 0.3

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from support.stage import Clock, Home
+from support.callers import Home
+from support.clock import Clock
 
 from core.domain.errors import EntityNotFound
 from core.storage.credential_store import Credential, Credentials, parse_key
@@ -95,7 +96,7 @@ def test_last_use_is_written_aside(
     statements: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(last_use, "GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(last_use, "BATCH_SECONDS", 0.0)
     key = credentials.create(tenant_id=tenant.id, user_id=7)
     assert stored(credentials, key).last_used_at is None
     statements.clear()

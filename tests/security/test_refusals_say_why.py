@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from support.stage import Clock, Home
+from support.callers import Home
+from support.clock import Clock
 
 from core.domain.errors import Forbidden, NotAuthenticated
 from gateway.auth.authenticator import HEADER_NAMES, VENDOR_ORDER

@@ -6,7 +6,7 @@ import jwt
 import pytest
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
-from support.stage import JWT_SECRET, Home
+from support.callers import JWT_SECRET, Home
 
 from gateway.cli.program import main
 

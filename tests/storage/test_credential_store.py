@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from support.stage import Clock, Demo, Home
+from support.callers import Demo, Home
+from support.clock import Clock
 
 from core.domain.errors import EntityNotFound, InvalidEntity
 from core.storage.credential_store import (

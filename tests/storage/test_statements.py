@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
-from support.stage import Demo, Home, OwnServer
+from support.callers import Demo, Home
+from support.own_servers import OwnServer
 
 from core.storage.database import Database
 from core.storage.tables import metadata

@@ -5,7 +5,8 @@ from typing import Any
 
 import jwt
 import pytest
-from support.stage import JWT_SECRET, START_OF_TIME
+from support.callers import JWT_SECRET
+from support.clock import START_OF_TIME
 
 from core.domain.errors import NotAuthenticated
 from gateway.auth.tokens import Claims, TokenVerifier

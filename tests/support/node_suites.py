@@ -19,7 +19,7 @@ INSTALL_SECONDS = 240
 SEED_SECONDS = 30
 OLDEST_NODE = 18
 CLOSING = re.compile(r"^\S* ?(tests|pass|fail|cancelled|skipped|todo) (\d+)$", re.MULTILINE)
-ASKED = re.compile(r"^asked: (\{.*\})$", re.MULTILINE)
+COMPARED = re.compile(r"^compared: (\{.*\})$", re.MULTILINE)
 NO_NETWORK = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|E404")
 USER = 45  # Of the vendor's samples.
 # One organization for each suite that wants it empty; the numbers mean nothing.
@@ -38,13 +38,13 @@ class Report:
 
     output: str
     counts: dict[str, int]
-    asked: dict[str, int]
+    compared: dict[str, int]
 
     @property
     def closing(self) -> str:
         """The suite's own closing lines, on one."""
         counts = ", ".join(f"{name} {count}" for name, count in self.counts.items())
-        return f"{counts}, asked {self.asked}" if self.asked else counts
+        return f"{counts}, compared {self.compared}" if self.compared else counts
 
 
 def installed(cache: Path | None) -> Path:
@@ -115,8 +115,8 @@ def run_suite(folder: Path, name: str, config: dict[str, Any], *, seconds: float
     environ = {"CLIENTS_CONFIG": json.dumps(config), "NO_COLOR": "1", "NODE_OPTIONS": ""}
     output, code = _bounded(words, folder=folder, seconds=seconds, environ=environ)
     counts = {word: int(count) for word, count in CLOSING.findall(output)}
-    asked = ASKED.search(output)
-    report = Report(output, counts, json.loads(asked[1]) if asked else {})
+    compared = COMPARED.search(output)
+    report = Report(output, counts, json.loads(compared[1]) if compared else {})
     assert code == 0, f"{name}: {report.closing or 'no closing line'}\n{output[-20_000:]}"
     return report
 

@@ -8,7 +8,7 @@ from typing import Any
 
 FIRST_FINAL_STATUS = 200
 QUIET_SECONDS = 0.15  # Long enough for a second response, had one been on its way.
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def request(
 
 def connect(port: int) -> socket.socket:
     """Return a connection to a server of this machine."""
-    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
+    return socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
 
 
 def exchange(port: int, sent: bytes, *, is_half_closed: bool = False) -> Exchange:

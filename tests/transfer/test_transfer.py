@@ -5,7 +5,9 @@ from typing import Any
 
 import orjson
 import pytest
-from support.stage import Clock, Demo, Home, empty
+from support.callers import Demo, Home
+from support.clock import Clock
+from support.own_tables import empty_tables
 
 from core.domain.errors import EntityNotFound
 from core.storage.database import Database
@@ -87,7 +89,7 @@ def test_export_of_an_import_is_equal(demo: Demo, database: Database):
         connection.exec_driver_sql("UPDATE activities SET deleted_at = now() WHERE id = 124")
         connection.exec_driver_sql("UPDATE activities SET start_time = '05:30:00.01'")
     before = list(export_lines(database))
-    empty(database)
+    empty_tables(database)
     assert import_lines(database, before).bad_count == 0
     assert list(export_lines(database)) == before
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from support.callers import Home
+from support.clock import Clock
 from support.factories import make_principal
-from support.stage import Clock, Home
 from support.use_cases import ALL, id_of, same, setting
 
 from core.activities import Activities

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from support.stage import Home
+from support.callers import Home
 from support.use_cases import ALL, NEWEST, id_of, same, setting
 
 from core.activities import Activities

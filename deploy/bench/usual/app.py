@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, create_engine, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, scoped_session, selectinload, sessionmaker
 
-from deploy.bench.asks import AUDIENCE, ISSUER
 from deploy.bench.usual import achieveapex, deskera
 from deploy.bench.usual.models import Activity, Deal, Tenant
+from deploy.bench.workload import AUDIENCE, ISSUER
 
 session: scoped_session[Session] = scoped_session(sessionmaker())
 deskera_blueprint = Blueprint("deskera", __name__, url_prefix="/v1/crm")

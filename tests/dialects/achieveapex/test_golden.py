@@ -116,17 +116,17 @@ def test_records_written_back_change_nothing(case: str):
 
 
 def test_list_request_is_read():
-    asked = to_query(b"", json.dumps(sent("list")).encode(), WireSettings())
+    listed = to_query(b"", json.dumps(sent("list")).encode(), WireSettings())
     who, done = HasMember("assignee_ids", (46,)), Compare("completed", "=", False)
-    assert asked.query.where == AllOf((who, done))
-    assert asked.query.order == (SortKey("start_date"), SortKey("start_time"), SortKey("id"))
-    assert asked.tenant_id == 27
+    assert listed.query.where == AllOf((who, done))
+    assert listed.query.order == (SortKey("start_date"), SortKey("start_time"), SortKey("id"))
+    assert listed.tenant_id == 27
 
 
 def test_selected_keys_are_shown():
-    asked = to_query(CASES["selected"]["request"]["query"].encode(), b"", WireSettings())
+    listed = to_query(CASES["selected"]["request"]["query"].encode(), b"", WireSettings())
     record = show(stored(answer("get")), {}, TENANT)
-    assert text(select(record, asked.select)) == text(answer("selected")["data"][0])
+    assert text(select(record, listed.select)) == text(answer("selected")["data"][0])
 
 
 @pytest.mark.parametrize("case", ["not_found", "not_found_text_id"])

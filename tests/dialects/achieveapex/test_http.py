@@ -8,7 +8,7 @@ import orjson
 import pytest
 from flask.testing import FlaskClient
 from support.achieveapex_api import PLACE, USER, Api
-from support.stage import Demo, Home
+from support.callers import Demo, Home
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "achieveapex"
 CASES = {path.stem: orjson.loads(path.read_bytes()) for path in GOLDEN.glob("*.json")}

@@ -3,7 +3,8 @@
 import pytest
 from flask.testing import FlaskClient
 from support.achieveapex_api import PLACE, USER, Api
-from support.stage import Clock, Home
+from support.callers import Home
+from support.clock import Clock
 
 from core.domain.model import Tenant
 from core.storage.database import Database

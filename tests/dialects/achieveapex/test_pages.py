@@ -108,5 +108,5 @@ def test_named_expansions_are_noticed(name: str):
     ("flag", "value"), [("true", True), (True, True), ("false", False), (False, False)]
 )
 def test_fast_join_is_no_column(flag: Any, value: bool):
-    asked = from_body({"fastJoinForActivityList": flag})
-    assert (asked.fast_join, asked.query.where) == (value, EVERYTHING)
+    listed = from_body({"fastJoinForActivityList": flag})
+    assert (listed.fast_join, listed.query.where) == (value, EVERYTHING)

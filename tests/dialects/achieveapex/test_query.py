@@ -96,15 +96,15 @@ CLIENT_LINES = [
 
 @pytest.mark.parametrize(("line", "where", "rest"), CLIENT_LINES)
 def test_client_lines_are_understood(line: str, where: Any, rest: dict):
-    asked = from_url(line)
-    assert same(asked.query.where, where)
-    assert asked.query.order == rest.get("order", BY_ID)
+    listed = from_url(line)
+    assert same(listed.query.where, where)
+    assert listed.query.order == rest.get("order", BY_ID)
     expected = (rest.get("tenant_id"), rest.get("select"), rest.get("fast_join", False))
-    assert (asked.tenant_id, asked.select, asked.fast_join) == expected
+    assert (listed.tenant_id, listed.select, listed.fast_join) == expected
 
 
 def test_vendors_body_is_understood():
-    asked = from_body(
+    listed = from_body(
         {
             "organization_id": 27,
             "$limit": 10,
@@ -115,16 +115,16 @@ def test_vendors_body_is_understood():
         }
     )
     who, done = HasMember("assignee_ids", (46,)), Compare("completed", "=", False)
-    assert same(asked.query.where, AllOf((who, done)))
-    assert asked.query.order == (SortKey("start_date"), SortKey("start_time"), SortKey("id"))
+    assert same(listed.query.where, AllOf((who, done)))
+    assert listed.query.order == (SortKey("start_date"), SortKey("start_time"), SortKey("id"))
 
 
 def test_url_key_wins_over_body():
     body = b'{"query": {"done": true, "$limit": 3, "deal_id": 5}, "other": 1}'
-    asked = to_query(b"done=false&$limit=4", body, SETTINGS)
-    assert asked.query.limit == 4
+    listed = to_query(b"done=false&$limit=4", body, SETTINGS)
+    assert listed.query.limit == 4
     parts = (Compare("completed", "=", False), Compare("deal_id", "=", 5))
-    assert same(asked.query.where, AllOf(parts))
+    assert same(listed.query.where, AllOf(parts))
 
 
 @pytest.mark.parametrize("body", [b"", b"  ", b"{}", b'{"query": null}', b'{"query": {}}'])

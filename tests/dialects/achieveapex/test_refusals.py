@@ -127,8 +127,8 @@ def test_unknown_operators_in_feathers_words(query: dict, message: str, data: An
 
 
 def test_thousands_of_ids_are_read():
-    asked = from_body({"id": {"$in": list(range(1, MAX_VALUES + 1))}})
-    assert len(asked.query.where.values) == MAX_VALUES
+    listed = from_body({"id": {"$in": list(range(1, MAX_VALUES + 1))}})
+    assert len(listed.query.where.values) == MAX_VALUES
 
 
 def test_thousand_stamps_are_read():

@@ -2,11 +2,11 @@
 
 import pytest
 from flask.testing import FlaskClient
+from support.callers import Home
 from support.deskera_api import (
     USER,
     Api,
 )
-from support.stage import Home
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 import orjson
 import pytest
 from flask.testing import FlaskClient
+from support.callers import Demo, Home
+from support.clock import Clock
 from support.deskera_api import PLACE, USER, Api, refused
 from support.deskera_page import golden
-from support.stage import Clock, Demo, Home
 
 JSON = "application/json; charset=utf-8"
 WRITES = ["create", "create_curl", "update", "update_curl"]

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from support.callers import Demo, Home
+from support.clock import Clock
 from support.deskera_api import USER, Api, base64, fields_of, refusal, refused
 from support.deskera_page import golden
-from support.stage import Clock, Demo, Home
 
 from adapters.deskera.query import SORT_FIELDS
 

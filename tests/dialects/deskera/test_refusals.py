@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from support.callers import Home
+from support.clock import Clock
 from support.deskera_api import (
     BEYOND,
     BULK_DELETE,
@@ -26,7 +28,6 @@ from support.deskera_api import (
     refusal,
     refused,
 )
-from support.stage import Clock, Home
 from werkzeug.test import TestResponse
 
 METHODS = {

@@ -4,8 +4,9 @@ from typing import Any
 
 import orjson
 import pytest
+from support.callers import Home
+from support.clock import START_OF_TIME, Clock
 from support.deskera_api import PLACE, USER, Api, base64
-from support.stage import START_OF_TIME, Clock, Home
 
 NOW = "2026-03-01T12:00:00Z"
 UNKNOWN_USER = {

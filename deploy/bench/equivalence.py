@@ -1,28 +1,28 @@
-"""The peers must give the same answers, or their speed would mean nothing."""
+"""The compared services must send the same responses, or comparing their speed means nothing."""
 
 import json
 from typing import Any
 
-from deploy.bench.asks import Asks
 from deploy.bench.bench import Bench
+from deploy.bench.workload import Workload
 
 CHECKED = 5
 
 
-def check(bench: Bench, names: tuple[str, ...], asks: Asks) -> None:
-    """Compare a few answers, as JSON, with the first server's; differences become notes."""
-    running = bench.ready(names, asks)
-    step = max(1, len(asks.paths) // CHECKED)
-    for number, path in asks.paths[::step][:CHECKED]:
+def check_equivalence(bench: Bench, names: tuple[str, ...], workload: Workload) -> None:
+    """Compare a few responses, as JSON, with the first server's; differences become notes."""
+    running = bench.ready(names, workload)
+    step = max(1, len(workload.paths) // CHECKED)
+    for number, path in workload.paths[::step][:CHECKED]:
         expected: Any = None
         for name, server in running.items():
-            status, body = server.get(path, asks.tokens[number])
+            status, body = server.get(path, workload.tokens[number])
             answer = json.loads(body) if status == 200 else {"status": status}
             if expected is None:
                 expected = answer
             elif answer != expected:
                 where = _first_difference(expected, answer, "$")
-                bench.notes.append(f"{name} answers {path} otherwise: {where}")
+                bench.notes.append(f"{name} answers {path} differently: {where}")
 
 
 def _first_difference(expected: Any, answer: Any, place: str) -> str:

@@ -6,10 +6,11 @@ from typing import Any
 
 import orjson
 from flask import Flask
+from support.callers import Caller, Home
+from support.clock import Clock
 from support.oracle import Document, Record, Zones, achieveapex_view, deskera_view
 from support.oracle_details import achieveapex_details, deskera_details
 from support.oracle_writes import RejectedError
-from support.stage import Caller, Clock, Home
 from werkzeug.test import TestResponse
 
 from core.domain.model import Activity, Tenant, blank_activity

@@ -54,7 +54,7 @@ HEADERS = (
 )
 
 
-class Storm:
+class BrokenRequests:
     """Requests that are the same in every run with the same seed."""
 
     def __init__(self, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""What the peers are asked: random pages and random ids, each with its tenant's token."""
+"""Workloads: which requests a load sends, random pages or random ids with their tenants' tokens."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ DESKERA_LIST = "/v1/crm/activities?page={page}&pageSize={size}&sortBy=updated_at
 APEX_LIST = "/activities?organization_id={tenant_id}&$limit=10&$skip={skip}&$sort[updated_at]=-1"
 
 
-class Asks(NamedTuple):
+class Workload(NamedTuple):
     """Requests to choose from at random: a path, and the number of its credential in `tokens`."""
 
     tokens: Sequence[str]
@@ -38,24 +38,26 @@ def token(tenant_id: int) -> str:
     return jwt.encode(claims, SECRET, algorithm="HS256")
 
 
-def deskera_pages(tenant_ids: Sequence[int], pages: Iterable[int] = range(1, PAGES + 1)) -> Asks:
+def deskera_pages(
+    tenant_ids: Sequence[int], pages: Iterable[int] = range(1, PAGES + 1)
+) -> Workload:
     """Return these pages of every tenant, in Deskera's dialect."""
     found = [
         (number, DESKERA_LIST.format(page=page, size=PAGE_SIZE))
         for number in range(len(tenant_ids))
         for page in pages
     ]
-    return Asks([token(tenant_id) for tenant_id in tenant_ids], found)
+    return Workload([token(tenant_id) for tenant_id in tenant_ids], found)
 
 
-def totals(tenant_ids: Sequence[int]) -> Asks:
-    """Return the smallest question whose answer carries a tenant's total."""
+def totals(tenant_ids: Sequence[int]) -> Workload:
+    """Return the smallest request whose response carries a tenant's total."""
     path = DESKERA_LIST.format(page=1, size=1)
     tokens = [token(tenant_id) for tenant_id in tenant_ids]
-    return Asks(tokens, [(number, path) for number in range(len(tokens))])
+    return Workload(tokens, [(number, path) for number in range(len(tokens))])
 
 
-def apex_pages(tenant_ids: Sequence[int], *, fast_join: bool) -> Asks:
+def apex_pages(tenant_ids: Sequence[int], *, fast_join: bool) -> Workload:
     """Return the first pages of every tenant, in AchieveApex's dialect."""
     suffix = "&fastJoinForActivityList=true" if fast_join else ""
     found = [
@@ -63,10 +65,10 @@ def apex_pages(tenant_ids: Sequence[int], *, fast_join: bool) -> Asks:
         for number, tenant_id in enumerate(tenant_ids)
         for page in range(PAGES)
     ]
-    return Asks([token(tenant_id) for tenant_id in tenant_ids], found)
+    return Workload([token(tenant_id) for tenant_id in tenant_ids], found)
 
 
-def apex_gets(url: str, tenant_ids: Sequence[int]) -> Asks:
+def apex_gets(url: str, tenant_ids: Sequence[int]) -> Workload:
     """Return the records that the readers may see, by id, in AchieveApex's dialect.
 
     Of more than `MOST_IDS` only so many, spread evenly: the load tool holds them all.
@@ -79,4 +81,4 @@ def apex_gets(url: str, tenant_ids: Sequence[int]) -> Asks:
         ).fetchall()
     chosen = rows[:: 1 + len(rows) // MOST_IDS]
     found = [(numbers[tenant_id], f"/activities/{id_}") for tenant_id, id_ in chosen]
-    return Asks([token(tenant_id) for tenant_id in tenant_ids], found)
+    return Workload([token(tenant_id) for tenant_id in tenant_ids], found)

@@ -1,0 +1,58 @@
+"""Servers that one test may freeze, kill and start again, and where servers keep their files."""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from gateway.embedded.engines import Engine
+
+SHARED_MEMORY = Path("/dev/shm")
+ENOUGH_BYTES = 2**30
+
+
+def files_parent() -> Path:
+    """Return where servers' files go: in memory if there is room, because disks may be slow."""
+    if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > ENOUGH_BYTES:
+        return SHARED_MEMORY
+    return Path(tempfile.gettempdir())
+
+
+class OwnServer:
+    """A server of one test's own, that it may freeze, kill and start again."""
+
+    def __init__(self, start: Callable[[], Engine]) -> None:
+        """Start it."""
+        self._start = start
+        self._engine = start()
+        self.url = self._engine.url
+
+    def freeze(self) -> None:
+        """Let it hang: connections stay open and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        """Send a signal to the server and, as PostgreSQL has a process a connection, to its own."""
+        children = Path(f"/proc/{self._engine.pid}/task/{self._engine.pid}/children")
+        for pid in (self._engine.pid, *map(int, children.read_text().split())):
+            os.kill(pid, number)
+
+    def kill(self) -> None:
+        """Let it die as by a power cut; a dead one stays dead."""
+        with suppress(ProcessLookupError):
+            os.kill(self._engine.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        self._engine.stop()
+
+    def start(self) -> None:
+        """Start it again, at the same URL."""
+        self._engine = self._start()
