@@ -3,13 +3,10 @@
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import click
 
 from core.domain import validators
-from core.domain.model import MAX_ID
-from core.domain.validators import Refused
 from core.storage.credential_store import (
     DEFAULT_SCOPES,
     SCOPES,
@@ -20,11 +17,11 @@ from core.storage.credential_store import (
 from core.storage.revocation_store import MAX_TOKEN_ID, Revocations
 from gateway.auth.signing import sign
 from gateway.auth.tokens import Claims, revocable
+from gateway.cli.options import ID, checked
 from gateway.cli.session import ready, without_redis
 from gateway.embedded.lease import resolved_servers
 from gateway.settings import Settings
 
-ID = click.IntRange(1, MAX_ID)
 TTL = click.IntRange(1, 10**9)
 DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])", re.ASCII)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -43,14 +40,6 @@ scopes_option = click.option(
 )
 
 
-def checked(check: validators.Check, value: str, option: str) -> Any:
-    """Return what a check makes of an option's value; raises BadParameter, naming the option."""
-    try:
-        return check(value)
-    except Refused as refusal:
-        raise click.BadParameter(str(refusal), param_hint=option) from refusal
-
-
 @click.group()
 def token() -> None:
     """Issue, list, rotate and revoke credentials."""
@@ -60,7 +49,10 @@ def token() -> None:
 @click.option("--tenant", "tenant_id", required=True, type=ID)
 @user_option
 @scopes_option
-@click.option("--expires", help="After 30d, 12h, 90m or 60s, or at an RFC 3339 stamp or a date.")
+@click.option(
+    "--expires",
+    help="Such as 30d, 12h, 90m or 60s from now, 2030-01-31 or an RFC 3339 stamp; unset: never.",
+)
 @click.option("--name", default="", help="What or whom the key is for, as `list` shows it.")
 def create(tenant_id: int, user_id: int, scopes: str, expires: str | None, name: str) -> None:
     """Print a new opaque key; it is never shown again."""

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     seen: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda _program, words: seen.append(words))
     return seen
+
+
+def test_help_names_every_command(run: Run):
+    shown = run("--help").stdout
+    words = ("db", "demo", "export", "import", "run", "serve", "tenant", "token", "--version")
+    assert [word for word in words if f"\n  {word} " not in shown] == []
+
+
+def test_version_is_the_packages(run: Run):
+    assert run("--version").stdout == f"crm-gateway, version {version('unified-crm-gateway')}\n"
 
 
 def test_key_stands_alone_on_stdout(run: Run, tenant: Home):

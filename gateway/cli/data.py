@@ -1,0 +1,80 @@
+"""crm-gateway demo, import and export: data in and out."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from core.transfer.demo import load_demo
+from core.transfer.exporter import export_lines
+from core.transfer.importer import ImportReport, import_lines
+from gateway.cli.options import ID
+from gateway.cli.session import ready
+
+
+@click.command()
+def demo() -> None:
+    """Load the demo data; what is there, or ever was, stays as it is."""
+    with ready() as (_, database):
+        load_demo(database)
+
+
+@click.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--tenant", "tenant_id", type=ID, help="The tenant of every line.")
+def import_file(file: BinaryIO, tenant_id: int | None) -> None:
+    """Load tenants, directory entities and activities from NDJSON; - is standard input.
+
+    All is written, replacing what is known under its id, or nothing if one line is bad.
+    """
+    with ready() as (_, database), _progress(file) as lines:
+        report = import_lines(database, lines, tenant_id=tenant_id)
+    _show(report)
+
+
+def _show(report: ImportReport) -> None:
+    for line in report.bad_lines:
+        click.echo(f"line {line.number}: {line.reason}", err=True)
+    if report.bad_count:
+        unshown = report.bad_count - len(report.bad_lines)
+        also = f" ({unshown} of them not shown)" if unshown else ""
+        raise click.ClickException(f"bad lines: {report.bad_count}{also}; nothing was imported")
+    click.echo(
+        f"{report.records} records read, {report.changed_activities} activities changed", err=True
+    )
+
+
+@contextmanager
+def _progress(file: BinaryIO) -> Iterator[Iterable[bytes]]:
+    """Give the lines of a file, and on a terminal show how far it is read."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield file
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        size = os.fstat(file.fileno()).st_size or None  # None: a pipe, of unknown length.
+        task = progress.add_task("Reading", total=size)
+
+        def lines() -> Iterator[bytes]:
+            for line in file:
+                yield line
+                progress.advance(task, len(line))
+            progress.update(task, description="Writing", total=None)
+
+        yield lines()
+
+
+@click.command()
+@click.option("--tenant", "tenant_id", type=ID, help="Only this tenant.")
+def export(tenant_id: int | None) -> None:
+    """Write everything, as one instant saw it, to standard output as NDJSON."""
+    output = sys.stdout.buffer
+    with ready() as (_, database):
+        output.writelines(export_lines(database, tenant_id=tenant_id))
+        output.flush()
