@@ -14,6 +14,13 @@ from typing import NamedTuple
 
 from cachetools import LRUCache
 
+from core.domain.counters import (
+    RESPONSE_HITS,
+    RESPONSE_MISSES,
+    RESPONSE_STALE,
+    Counters,
+    new_counters,
+)
 from core.domain.model import Versions
 
 MAX_CACHE_KEYS = 20_000
@@ -56,8 +63,9 @@ class HitRate:
 class ResponseCache:
     """Responses of this process, at most `max_bytes` of bodies in all; 0 stores none."""
 
-    def __init__(self, *, max_bytes: int) -> None:
+    def __init__(self, *, max_bytes: int, counters: Counters | None = None) -> None:
         """Prepare an empty cache."""
+        self._counters = new_counters() if counters is None else counters
         self._max_bytes = max_bytes
         self._lock = Lock()
         self._responses: LRUCache[Hashable, CachedResponse] = LRUCache(
@@ -70,6 +78,10 @@ class ResponseCache:
     def size(self) -> int:
         """The bytes of all stored bodies."""
         return int(self._responses.currsize)
+
+    def __len__(self) -> int:
+        """Return how many responses are stored."""
+        return len(self._responses)
 
     def respond(
         self,
@@ -93,9 +105,11 @@ class ResponseCache:
             if stored.versions == read_versions():
                 with self._lock:
                     self._hit_rate(tenant_id).hits += 1
+                self._counters[RESPONSE_HITS] += 1
                 return stored.body
             with self._lock:
                 self._responses.pop(key, None)
+        self._counters[RESPONSE_MISSES if stored is None else RESPONSE_STALE] += 1
         rendered = render()
         self._consider(tenant_id, key, rendered)
         return rendered.body

@@ -66,10 +66,17 @@ class Activities:
         """Keep the parts that the use cases share."""
         self._database = database
         self._reader = ActivityReader(database)
-        self._counted_pages = CountCache(self._reader, capacity=count_capacity)
+        self._counted_pages = CountCache(
+            self._reader, capacity=count_capacity, counters=database.counters
+        )
         self._entity_cache = entity_cache
         self._clock = clock
         self._write_rules = WriteRules(clock=clock, strict_references=strict_references)
+
+    @property
+    def cached_totals(self) -> int:
+        """How many totals of filtered lists are cached."""
+        return len(self._counted_pages)
 
     def page(
         self,

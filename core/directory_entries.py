@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from core.domain.access import SEVERAL_TENANTS, tenants_for
+from core.domain.counters import IMPORTED_RECORDS
 from core.domain.entity import ENTITY_KINDS, EntityRef
 from core.domain.errors import EntityNotFound, InvalidEntity, NotAuthenticated
 from core.domain.model import Principal
@@ -99,6 +100,7 @@ class DirectoryEntries:
                     created |= put_entities(connection, tenant_id, entities)
                 except LookupError as error:
                     raise NotAuthenticated(detail=f"no tenant {tenant_id}") from error
+        self._database.counters[IMPORTED_RECORDS] += sum(map(len, wanted.values()))
         return created
 
 

@@ -23,6 +23,7 @@ from core.caching.redis_cache import RedisCache
 from core.caching.shared_entity_cache import SharedEntityCache
 from core.directory_entries import DirectoryEntries
 from core.domain.clock import Clock, utc_now
+from core.domain.counters import Counters
 from core.storage import migrate
 from core.storage.credential_store import Credentials
 from core.storage.database import Database
@@ -32,7 +33,7 @@ from gateway import directory, docs
 from gateway.auth import authenticator
 from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import TokenVerifier
-from gateway.observability import health, logs
+from gateway.observability import families, health, logs
 from gateway.observability.metrics import Metrics
 from gateway.request import ID_HEADER, Request, current_request
 from gateway.settings import NO_REDIS, Settings, SettingsError
@@ -62,7 +63,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     app.url_map.merge_slashes = False  # ever redirected: docs/dialects/deskera.md D10.
     lines = logs.Lines()
     app.extensions["log_lines"] = lines
-    redis = _redis(settings)
+    metrics = app.extensions["metrics"] = Metrics(settings.metrics_dir, build=health.build_labels())
+    redis = _redis(settings, metrics.counters)
     database = _install_core(app, settings, redis=redis, clock=clock)
     if settings.otel_endpoint is not None:
         _trace(app, database, endpoint=settings.otel_endpoint)
@@ -72,7 +74,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
         docs.mount(app, document)
     docs.install_assets(app)
     app.register_blueprint(directory.blueprint)
-    metrics = Metrics(settings.metrics_dir)
+    _sample_levels(app, metrics)
     health.install(app, health.Health(probed, redis), metrics)
     app.after_request(_finisher(logs.RequestLog(lines, settings.log_level), metrics))
     _install_last_handlers(app, logs.make_logger(lines, settings.log_level))
@@ -119,13 +121,14 @@ def _database_url(settings: Settings) -> str:
     return settings.database_url
 
 
-def _redis(settings: Settings) -> RedisCache | None:
+def _redis(settings: Settings, counters: Counters) -> RedisCache | None:
     if settings.redis_url in (None, NO_REDIS):
         return None
     return RedisCache(
         str(settings.redis_url),
         deadline_ms=settings.redis_deadline_ms,
         is_cluster=settings.redis_cluster,
+        counters=counters,
     )
 
 
@@ -133,9 +136,15 @@ def _install_core(
     app: Flask, settings: Settings, *, redis: RedisCache | None, clock: Clock
 ) -> Database:
     """Build the use cases, and leave them where the views find them."""
-    database = Database(_database_url(settings), pool_size=settings.db_pool_size)
+    counters = app.extensions["metrics"].counters
+    database = Database(_database_url(settings), pool_size=settings.db_pool_size, counters=counters)
     shared = SharedEntityCache(redis, partial(migrate.identity, database)) if redis else None
-    entities = EntityCache(EntityStore(database), shared, capacity=settings.directory_cache_entries)
+    entities = app.extensions["entities"] = EntityCache(
+        EntityStore(database),
+        shared,
+        capacity=settings.directory_cache_entries,
+        counters=counters,
+    )
     app.extensions["database"] = database
     app.extensions["activities"] = Activities(
         database,
@@ -143,12 +152,32 @@ def _install_core(
         clock=clock,
         strict_references=settings.strict_references,
     )
-    app.extensions["response_cache"] = ResponseCache(max_bytes=settings.answer_cache_bytes)
+    app.extensions["response_cache"] = ResponseCache(
+        max_bytes=settings.answer_cache_bytes, counters=counters
+    )
     app.extensions["wire_settings"] = WireSettings(
         apex_default_limit=settings.apex_default_limit, apex_max_limit=settings.apex_max_limit
     )
     app.extensions[directory.EXTENSION] = DirectoryEntries(database)
     return database
+
+
+def _sample_levels(app: Flask, metrics: Metrics) -> None:
+    """Have the sizes of pools and caches shown as they are."""
+    database: Database = app.extensions["database"]
+    entities: EntityCache = app.extensions["entities"]
+    responses: ResponseCache = app.extensions["response_cache"]
+    use_cases: Activities = app.extensions["activities"]
+    for place, read in {
+        families.POOL_OPEN: lambda: database.pool_sizes()[0],
+        families.POOL_IN_USE: lambda: database.pool_sizes()[1],
+        families.RESPONSE_BYTES: lambda: responses.size,
+        families.RESPONSE_ENTRIES: lambda: len(responses),
+        families.ENTITY_ENTRIES: lambda: len(entities),
+        families.COUNT_ENTRIES: lambda: use_cases.cached_totals,
+        families.CHECK_AGE_MILLISECONDS: lambda: round(entities.seconds_since_check() * 1000),
+    }.items():
+        metrics.sample(place, read)
 
 
 def _authenticator(

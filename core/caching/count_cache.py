@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from cachetools import LRUCache
 
+from core.domain.counters import COUNT_HITS, COUNT_MISSES, Counters, new_counters
 from core.domain.model import Viewer
 from core.domain.query import EVERYTHING, ActivityQuery, Condition, names_members
 from core.storage.activity_reader import DEEP_OFFSET, ActivityReader, Rows
@@ -27,8 +28,15 @@ class _Counts(NamedTuple):
 class CountCache:
     """Pages with their totals; `capacity` bounds the totals cached, 0 counts every time."""
 
-    def __init__(self, reader: ActivityReader, *, capacity: int = MAX_COUNTS) -> None:
+    def __init__(
+        self,
+        reader: ActivityReader,
+        *,
+        capacity: int = MAX_COUNTS,
+        counters: Counters | None = None,
+    ) -> None:
         """Begin with nothing counted."""
+        self._counters = new_counters() if counters is None else counters
         self._reader = reader
         self._lock = Lock()
         self._counts: LRUCache[_Key, _Counts] = LRUCache(capacity)
@@ -48,6 +56,7 @@ class CountCache:
         is_rare = by_member and cached.matches <= MAX_RARE
         rows = self._reader.page(tenant_id, viewer, query, count=False, is_rare=is_rare)
         if rows.version == cached.version:
+            self._counters[COUNT_HITS] += 1
             return rows._replace(total=cached.matches, visible_total=cached.visible)
         if query.where != EVERYTHING:
             return self._read_counted(key, query, is_rare=is_rare)
@@ -70,7 +79,12 @@ class CountCache:
         self._store(key, rows)
         return rows
 
+    def __len__(self) -> int:
+        """Return how many totals are cached."""
+        return len(self._counts)
+
     def _read(self, key: _Key, query: ActivityQuery, *, is_rare: bool = False) -> Rows:
+        self._counters[COUNT_MISSES] += 1
         tenant_id, viewer, _ = key
         return self._reader.page(tenant_id, viewer, query, count=True, is_rare=is_rare)
 

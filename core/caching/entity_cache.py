@@ -7,11 +7,19 @@ acknowledged write has moved the version already, and an entry of the shared cac
 nothing that it shows changed since it was loaded. A cache that returns old entries does no harm.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Set
 from threading import Lock
 
 from core.caching.shared_entity_cache import SharedEntityCache
 from core.caching.tenant_snapshot import MAX_CHANGES, TenantSnapshot, links_of
+from core.domain.counters import (
+    ENTITY_HITS,
+    ENTITY_MISSES,
+    SNAPSHOT_REFRESHES,
+    Counters,
+    new_counters,
+)
 from core.domain.entity import Entity, EntityRef, Reference, Related
 from core.domain.model import Tenant
 from core.storage.entity_store import EntityStore
@@ -36,8 +44,11 @@ class EntityCache:
         shared: SharedEntityCache | None = None,
         *,
         capacity: int = 100_000,
+        counters: Counters | None = None,
     ) -> None:
         """Begin without snapshots."""
+        self._counters = new_counters() if counters is None else counters
+        self._checked_at = time.monotonic()
         self._store = store
         self._shared = shared
         self._capacity = capacity
@@ -55,9 +66,22 @@ class EntityCache:
         However many refs: at most one call of the shared cache and two statements; usually none.
         Raises: Unavailable.
         """
+        self._checked_at = time.monotonic()
         snapshot = self._snapshot(tenant_id, version)
         cached = snapshot.find_all(refs)
-        return self._load_missing(snapshot, refs) if cached is None else cached
+        if cached is None:
+            self._counters[ENTITY_MISSES] += 1
+            return self._load_missing(snapshot, refs)
+        self._counters[ENTITY_HITS] += 1
+        return cached
+
+    def seconds_since_check(self) -> float:
+        """Return how long ago a read last compared its tenant's directory version."""
+        return time.monotonic() - self._checked_at
+
+    def __len__(self) -> int:
+        """Return how many entities are cached, of all tenants; no fewer than there are."""
+        return self._size
 
     def _snapshot(self, tenant_id: int, version: int) -> TenantSnapshot:
         snapshot = self._snapshots.get(tenant_id)
@@ -70,6 +94,7 @@ class EntityCache:
         row = self._store.tenant_row(tenant_id)
         if row is None:
             raise LookupError(tenant_id)
+        self._counters[SNAPSHOT_REFRESHES] += 1
         present, *names = row
         tenant = Tenant(tenant_id, *names)
         with self._lock:

@@ -15,6 +15,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, SlotNotCoveredError
 from redis.retry import Retry
 
+from core.domain.counters import (
+    REDIS_FAILURES,
+    REDIS_HITS,
+    REDIS_MISSES,
+    Counters,
+    new_counters,
+)
+
 FAILURES = (RedisError, RedisClusterException, SlotNotCoveredError, OSError)
 RETRY_SECONDS = 1.0
 """How long the circuit stays open after a failure; Redis is used again soon after its return."""
@@ -34,11 +42,13 @@ class RedisCache:
         deadline_ms: int = 50,
         ttl_seconds: int = 86_400,
         is_cluster: bool = False,
+        counters: Counters | None = None,
     ) -> None:
         """Prepare a client of the server, or of the cluster that it belongs to.
 
         Nothing is connected yet. `ttl_seconds` only bounds the memory used on the server.
         """
+        self._counters = new_counters() if counters is None else counters
         self._url = url
         self._ttl_seconds = ttl_seconds
         self._is_cluster = is_cluster
@@ -64,6 +74,9 @@ class RedisCache:
             self._open_circuit()
             return [None] * len(keys)
         self._circuit_open_until = 0.0
+        misses = found.count(None)
+        self._counters[REDIS_MISSES] += misses
+        self._counters[REDIS_HITS] += len(found) - misses
         return found
 
     def set_many(self, entries: Mapping[str, bytes]) -> None:
@@ -97,6 +110,7 @@ class RedisCache:
         return True
 
     def _open_circuit(self) -> None:
+        self._counters[REDIS_FAILURES] += 1
         self._circuit_open_until = time.monotonic() + RETRY_SECONDS
 
     def _connected(self) -> Any:

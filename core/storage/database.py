@@ -10,14 +10,23 @@ inside `transaction`. Driver errors stop here.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
+from core.domain.counters import (
+    DATABASE_FAILURES,
+    POOL_TIMEOUTS,
+    READ_STATEMENTS,
+    TRANSACTION_STATEMENTS,
+    Counters,
+    new_counters,
+)
 from core.domain.errors import Unavailable
 from core.storage.read_pool import ConnectionLost, PoolExhausted, ReadPool
 
@@ -39,9 +48,10 @@ def driver_url(url: str) -> URL:
 class Database:
     """One PostgreSQL database. `observers` are called with every statement and its parameters."""
 
-    def __init__(self, url: str, *, pool_size: int = 4) -> None:
+    def __init__(self, url: str, *, pool_size: int = 4, counters: Counters | None = None) -> None:
         """Prepare pools of at most `pool_size` connections each; nothing is connected yet."""
         self.observers: list[Observer] = []
+        self.counters = new_counters() if counters is None else counters
         self.engine = create_engine(
             driver_url(url),
             pool_size=pool_size,
@@ -63,9 +73,11 @@ class Database:
             size=2 * size,
             max_idle=size,
             acquire_timeout_seconds=POOL_TIMEOUT_SECONDS,
+            counters=self.counters,
         )
 
     def _observe(self, _connection: Any, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
+        self.counters[TRANSACTION_STATEMENTS] += 1
         for observer in self.observers:
             observer(sql, parameters)
 
@@ -82,7 +94,13 @@ class Database:
             with engine.begin() as connection:
                 yield connection
         except (OperationalError, InterfaceError, PoolTimeout) as error:
-            raise Unavailable(detail=_first_line(error)) from error
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        self.counters[DATABASE_FAILURES] += 1
+        if isinstance(error, PoolTimeout | PoolExhausted):
+            self.counters[POOL_TIMEOUTS] += 1
+        return Unavailable(detail=_first_line(error))
 
     def read(
         self,
@@ -96,6 +114,7 @@ class Database:
         `generic_plan` says that one plan is best whatever the values: it is prepared and kept. A
         connection that died since its last use is replaced once. Raises: Unavailable.
         """
+        self.counters[READ_STATEMENTS] += 1
         for observer in self.observers:
             observer(sql, parameters)
         pool = self._generic_reads if generic_plan else self._custom_reads
@@ -104,7 +123,7 @@ class Database:
         except ConnectionLost:
             return self._read_again(pool, sql, parameters, prepare=generic_plan)
         except _READ_FAILURES as error:
-            raise Unavailable(detail=_first_line(error)) from error
+            raise self._unavailable(error) from error
 
     def _read_again(
         self, pool: ReadPool, sql: str, parameters: Mapping[str, Any], *, prepare: bool
@@ -114,7 +133,17 @@ class Database:
         try:
             return pool.read(sql, parameters, prepare=prepare)
         except (*_READ_FAILURES, ConnectionLost) as error:
-            raise Unavailable(detail=_first_line(error)) from error
+            raise self._unavailable(error) from error
+
+    def pool_sizes(self) -> tuple[int, int]:
+        """Return how many connections are open, and how many of them are in use now."""
+        reads = (self._custom_reads, self._generic_reads)
+        pool = cast(QueuePool, self.engine.pool)
+        in_use = pool.checkedout()
+        return (
+            in_use + pool.checkedin() + sum(each.open for each in reads),
+            in_use + sum(each.in_use for each in reads),
+        )
 
     def close(self) -> None:
         """Close every connection that is not in use."""

@@ -8,10 +8,13 @@ there may be.
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
 import psycopg
+
+from core.domain.counters import POOL_WAIT_MICROSECONDS, POOL_WAITS, Counters, new_counters
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 PAUSE_SECONDS = 0.002
@@ -35,8 +38,10 @@ class ReadPool:
         size: int,
         max_idle: int,
         acquire_timeout_seconds: float,
+        counters: Counters | None = None,
     ) -> None:
         """Connect to nothing yet; all connections are made by `connect`."""
+        self._counters = new_counters() if counters is None else counters
         self._connect = connect
         self._size = size
         self._max_idle = max_idle
@@ -67,21 +72,39 @@ class ReadPool:
 
     def _acquire(self) -> Cursor:
         """Return a cursor on a new connection, or the next one that is given back."""
-        until = time.monotonic() + self._acquire_timeout_seconds
-        while not self._may_open():
-            if time.monotonic() >= until:
-                raise PoolExhausted(f"all {self._size} connections are busy")
-            time.sleep(PAUSE_SECONDS)
-            if self._idle:
-                try:
-                    return self._idle.pop()
-                except IndexError:
-                    continue
+        if not self._may_open() and (released := self._wait()) is not None:
+            return released
         try:
             return self._connect().cursor(binary=True)
         except BaseException:
             self._count_closed()
             raise
+
+    def _wait(self) -> Cursor | None:
+        """Return the next cursor that is released; None if a connection may be opened instead."""
+        began_at = time.monotonic()
+        self._counters[POOL_WAITS] += 1
+        try:
+            while time.monotonic() < began_at + self._acquire_timeout_seconds:
+                time.sleep(PAUSE_SECONDS)
+                with suppress(IndexError):
+                    return self._idle.pop()
+                if self._may_open():
+                    return None
+            raise PoolExhausted(f"all {self._size} connections are busy")
+        finally:
+            waited = time.monotonic() - began_at
+            self._counters[POOL_WAIT_MICROSECONDS] += int(waited * 1_000_000)
+
+    @property
+    def open(self) -> int:
+        """The connections that are open, in use or not."""
+        return self._open
+
+    @property
+    def in_use(self) -> int:
+        """The connections that are in use."""
+        return max(0, self._open - len(self._idle))
 
     def _may_open(self) -> bool:
         with self._lock:

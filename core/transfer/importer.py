@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from core.domain.clock import Clock, utc_now
+from core.domain.counters import IMPORTED_RECORDS
 from core.domain.errors import InvalidEntity
 from core.domain.model import Tenant
 from core.storage import activity_writer
@@ -65,6 +66,8 @@ def import_lines(
         if not loader.bad_count:
             loader.flush()
             changed = _merge(database, connection, loader, skip_known=skip_known)
+    if not loader.bad_count:
+        database.counters[IMPORTED_RECORDS] += loader.records
     return ImportReport(loader.records, changed, loader.bad_lines, loader.bad_count)
 
 

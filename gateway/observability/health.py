@@ -1,13 +1,15 @@
 """What operators ask: /health/live, /health/ready, /health/startup, /metrics and /version."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
 import orjson
 from flask import Blueprint, Flask, Response
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_LATEST, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from core.caching.redis_cache import FAILURES, RedisCache
 from core.domain.errors import Unavailable
@@ -23,7 +25,7 @@ PASS, WARN, FAIL = "pass", "warn", "fail"
 SERVING, NOT_SERVING = 200, 503
 
 
-class Health:
+class Health(Collector):
     """The servers that the gateway depends on; `redis` is None where none is used."""
 
     def __init__(self, database: Database, redis: RedisCache | None) -> None:
@@ -50,12 +52,28 @@ class Health:
 
         Without PostgreSQL nothing can be served; without Redis everything can, only slower.
         """
-        attempts = {name: probe.begin() for name, probe in self._probes.items()}
-        outcomes = {name: attempt.outcome() for name, attempt in attempts.items()}
+        outcomes = self._outcomes()
         status = PASS
         if any(outcome.failure for outcome in outcomes.values()):
             status = FAIL if outcomes["postgresql"].failure else WARN
         return status, {name: [_check(outcome)] for name, outcome in outcomes.items()}
+
+    def _outcomes(self) -> dict[str, Outcome]:
+        attempts = {name: probe.begin() for name, probe in self._probes.items()}
+        return {name: attempt.outcome() for name, attempt in attempts.items()}
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what readiness says as metrics."""
+        up = GaugeMetricFamily(
+            "crm_gateway_server_up", "Whether a server answers in time.", labels=["server"]
+        )
+        latency = GaugeMetricFamily(
+            "crm_gateway_server_latency_seconds", "Of its last sign of life.", labels=["server"]
+        )
+        for name, outcome in self._outcomes().items():
+            up.add_metric([name], 0 if outcome.failure else 1)
+            latency.add_metric([name], outcome.latency_seconds)
+        yield from (up, latency)
 
     def startup(self) -> tuple[str, Mapping[str, Any]]:
         """Return whether the database has every migration that this program needs."""
@@ -83,10 +101,15 @@ def _check(outcome: Outcome) -> dict[str, Any]:
     return check | ({"output": outcome.failure} if outcome.failure else {})
 
 
+def build_labels() -> dict[str, str]:
+    """Return what runs: the package's version and Python's."""
+    return {"version": version(PACKAGE), "python": platform.python_version()}
+
+
 def install(app: Flask, health: Health, metrics: Metrics) -> None:
     """Add the operators' URLs."""
     blueprint = Blueprint("ops", __name__)
-    package_version = version(PACKAGE)
+    build = build_labels()
 
     @blueprint.get("/health/live")
     def live() -> Response:
@@ -102,11 +125,11 @@ def install(app: Flask, health: Health, metrics: Metrics) -> None:
 
     @blueprint.get("/metrics")
     def expose_metrics() -> Response:
-        return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.exposition(health), content_type=CONTENT_TYPE_LATEST)
 
     @blueprint.get("/version")
     def show_version() -> Response:
-        body = {"name": PACKAGE, "version": package_version, "python": platform.python_version()}
+        body = {"name": PACKAGE, **build}
         return Response(orjson.dumps(body), content_type="application/json")
 
     app.register_blueprint(blueprint)

@@ -1,32 +1,39 @@
-"""Prometheus metrics: requests and their latency, right with any number of workers.
+"""Prometheus metrics, right with any number of workers.
 
-Under gunicorn every worker keeps its numbers in files of one directory, and whichever worker is
-asked adds them up. What workers that ended left goes into an archive, so that totals never fall
-and files do not pile up.
+Requests, their latency and rare events are counted by prometheus_client; what the hot path counts
+several times a request are plain numbers in shared memory (see `worker_files`). Both are in a file
+as soon as they are counted: a worker that is killed takes nothing along.
 """
 
-import fcntl
-import os
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Event, Thread
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
-BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+from core.domain.counters import Counters
+from gateway.observability import families
+from gateway.observability.families import NumbersCollector
+from gateway.observability.worker_files import Numbers, archive_database_files, locked
+
+BUCKETS_SECONDS = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0),
+)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-LOCK = "lock"
+SAMPLE_SECONDS = 1.0
 
 
 class Metrics:
     """The numbers of one application. `directory` is what its workers share, if there are any."""
 
-    def __init__(self, directory: Path | None = None) -> None:
-        """Begin to count."""
+    def __init__(self, directory: Path | None = None, *, build: Mapping[str, str] = {}) -> None:
+        """Begin to count; `build` is shown as labels of `crm_gateway_build_info`."""
         self._directory = directory
+        self._build = build
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "crm_gateway_requests",
@@ -41,7 +48,23 @@ class Metrics:
             buckets=BUCKETS_SECONDS,
             registry=self._registry,
         )
+        self._credential_failures = Counter(
+            "crm_gateway_credential_failures",
+            "Requests refused because of their credential.",
+            ("reason",),
+            registry=self._registry,
+        )
         self._bound: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
+        self._numbers = Numbers(
+            directory, counters=families.COUNTERS, size=families.SIZE, layout=families.LAYOUT
+        )
+        self._samples: list[tuple[int, Callable[[], int]]] = []
+        self._ended = Event()
+
+    @property
+    def counters(self) -> Counters:
+        """The numbers of this worker: the core's counters, then those of `families`."""
+        return self._numbers.own
 
     def count(self, dialect: str, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -58,48 +81,55 @@ class Metrics:
         requests.inc()
         latency.observe(seconds)
 
-    def exposition(self) -> bytes:
-        """Return all numbers of all workers in Prometheus' text format."""
+    def count_credential_failure(self, reason: str) -> None:
+        """Count a request refused because of its credential; `reason` is one of a few words."""
+        self._credential_failures.labels(reason).inc()
+
+    def sample(self, place: int, read: Callable[[], int]) -> None:
+        """Have a level read when it is asked for, and each second for the other workers."""
+        self._samples.append((place, read))
+
+    def begin_sampling(self) -> None:
+        """Keep the levels that other workers show no older than a second, until `end_sampling`."""
+        Thread(target=self._keep_sampling, name="metrics samples", daemon=True).start()
+
+    def end_sampling(self) -> None:
+        """End it."""
+        self._ended.set()
+
+    def _keep_sampling(self) -> None:
+        while not self._ended.wait(SAMPLE_SECONDS):
+            self._take_samples()
+
+    def _take_samples(self) -> None:
+        for place, read in self._samples:
+            self._numbers.own[place] = read()
+
+    def exposition(self, *collectors: Collector) -> bytes:
+        """Return all numbers of all workers in Prometheus' text format, and what others collect."""
+        self._take_samples()
+        everything = CollectorRegistry()
+        everything.register(NumbersCollector(self._numbers))
+        everything.register(_Build(self._build))
+        for collector in collectors:
+            everything.register(collector)
         if self._directory is None:
-            return generate_latest(self._registry)
-        everyone = CollectorRegistry()
-        MultiProcessCollector(everyone, path=str(self._directory))
-        with _locked(self._directory):
-            _archive(self._directory)
-            return generate_latest(everyone)
+            everything.register(self._registry)
+            return generate_latest(everything)
+        MultiProcessCollector(everything, path=str(self._directory))
+        with locked(self._directory):
+            archive_database_files(self._directory)
+            self._numbers.archive()
+            return generate_latest(everything)
 
 
-def _archive(directory: Path) -> None:
-    """Add the numbers of workers that ended to the archive, and remove their files."""
-    for file in directory.glob("*.db"):
-        kind, _, pid = file.stem.partition("_")
-        if pid.isdigit() and not _lives(int(pid)):
-            _add(file, to=directory / f"{kind}_archive.db")
-            file.unlink()
+class _Build(Collector):
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        self._labels = labels
 
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, PermissionError):  # Another account's has the number by now.
-        return False
-    return True
-
-
-def _add(left: Path, *, to: Path) -> None:
-    total = MmapedDict(str(to))
-    # A worker that was killed while it made its file leaves one that cannot be read to the end.
-    with suppress(RuntimeError, struct.error):
-        for key, value, *_ in MmapedDict.read_all_values_from_file(str(left)):
-            total.write_value(key, total.read_value(key)[0] + value, 0.0)
-    total.close()
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
+    def collect(self) -> list[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "crm_gateway_build_info", "What runs; always 1.", labels=list(self._labels)
+        )
+        family.add_metric(list(self._labels.values()), 1)
+        return [family]

@@ -82,6 +82,7 @@ def pre_request(_worker: Any, req: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Buffer log lines from now on, and keep the garbage collector out of the way."""
     worker.wsgi.extensions["log_lines"].start_buffering()
+    worker.wsgi.extensions["metrics"].begin_sampling()
     _spare_collector()
 
 
