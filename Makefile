@@ -7,7 +7,7 @@ PORT ?= 8000
 ROOMS := adapters core gateway
 
 # What vulture cannot see used: names that frameworks look for, and the bodies of declarative files.
-FRAMEWORK_NAMES := _deserialize,_repr_pretty_,application,autocommit,boolean,create_url_adapter,debug,do_*,\
+FRAMEWORK_NAMES := __setitem__,_deserialize,_repr_pretty_,application,autocommit,begin_sampling,boolean,create_url_adapter,debug,do_*,\
 	enqueue_req,ensure_sync,get_thread_pool,id_list,release_slot,\
 	integer,is_null_session,log_message,make_*,merge_slashes,obj,open_session,provide_automatic_options,pytest*,regex,\
 	request_class,session_interface,strict_slashes,string

@@ -69,7 +69,11 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     if settings.otel_endpoint is not None:
         _trace(app, database, endpoint=settings.otel_endpoint)
     probed = app.extensions["probed_database"] = Database(_database_url(settings), pool_size=1)
-    authenticator.install(app, _authenticator(app, settings, database, clock=clock))
+    authenticator.install(
+        app,
+        _authenticator(app, settings, database, clock=clock),
+        count_failure=metrics.count_credential_failure,
+    )
     for document in docs.DOCUMENTS:
         docs.mount(app, document)
     docs.install_assets(app)

@@ -7,7 +7,7 @@ requests cost no statement.
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -155,9 +155,12 @@ def _bearer(text: str) -> str:
     return token.strip() if scheme.lower() in BEARER_SCHEMES else ""
 
 
-def install(app: Flask, authenticator: Authenticator) -> None:
+def install(
+    app: Flask, authenticator: Authenticator, *, count_failure: Callable[[str], None]
+) -> None:
     """Ask for a credential wherever `VENDOR_ORDER` names the blueprint.
 
+    `count_failure` is called with the reason of each refusal.
     The app's hook and not the blueprints' own, because a blueprint refuses new hooks once it has
     been registered. OPTIONS is let through: a preflight carries no credentials.
     """
@@ -173,6 +176,7 @@ def install(app: Flask, authenticator: Authenticator) -> None:
             except NotAuthenticated as error:
                 read = order[: order.index(header) + 1]
                 error.sources = tuple(HEADER_NAMES[name] for name in read)
+                count_failure(error.reason)
                 request.refusal = f"{error.reason} in {error.sources[-1]}: {error}"
                 raise
 

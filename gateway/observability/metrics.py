@@ -5,9 +5,10 @@ several times a request are plain numbers in shared memory (see `worker_files`).
 as soon as they are counted: a worker that is killed takes nothing along.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -59,7 +60,6 @@ class Metrics:
             directory, counters=families.COUNTERS, size=families.SIZE, layout=families.LAYOUT
         )
         self._samples: list[tuple[int, Callable[[], int]]] = []
-        self._ended = Event()
 
     @property
     def counters(self) -> Counters:
@@ -86,19 +86,16 @@ class Metrics:
         self._credential_failures.labels(reason).inc()
 
     def sample(self, place: int, read: Callable[[], int]) -> None:
-        """Have a level read when it is asked for, and each second for the other workers."""
+        """Have a level read when this worker is asked, and each second for the others."""
         self._samples.append((place, read))
 
     def begin_sampling(self) -> None:
-        """Keep the levels that other workers show no older than a second, until `end_sampling`."""
+        """Keep the levels that other workers show of this one no older than a second."""
         Thread(target=self._keep_sampling, name="metrics samples", daemon=True).start()
 
-    def end_sampling(self) -> None:
-        """End it."""
-        self._ended.set()
-
     def _keep_sampling(self) -> None:
-        while not self._ended.wait(SAMPLE_SECONDS):
+        while True:
+            time.sleep(SAMPLE_SECONDS)
             self._take_samples()
 
     def _take_samples(self) -> None:

@@ -178,3 +178,11 @@ def test_own_numbers_are_in_the_file_at_once(tmp_path: Path):
     numbers.own[3] += 5
     raw = (tmp_path / f"numbers-{LAYOUT}_{os.getpid()}.bin").read_bytes()
     assert int.from_bytes(raw[24:32], sys.byteorder) == 5
+
+
+def test_credential_failures_are_counted_by_reason(client: FlaskClient, tenant: Home):
+    for headers in ({}, {"x-api-key": "odd"}, {"x-api-key": f"{tenant.caller().key}x"}):
+        assert client.get("/activities", headers=headers).status_code == 401
+    found = scrape(client)
+    reasons = [key[1] for key in found if key[0] == "credential_failures_total"]
+    assert sorted(reasons) == ["malformed", "missing", "unknown"]
