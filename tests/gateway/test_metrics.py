@@ -12,7 +12,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
-from support.stage import Home, OwnServer
+from support.callers import Home
+from support.own_servers import OwnServer
 
 from core.domain import counters
 from gateway.observability import families
