@@ -26,7 +26,7 @@ def allow_browsers(response: Response) -> Response:
 
 
 class Preflight(PlainView):
-    """A browser's question what a request may carry."""
+    """The answers to preflights."""
 
     def options(self, **_: object) -> Response:
         """Return the methods and headers that are allowed."""

@@ -51,7 +51,7 @@ def cached_response(
 ) -> Response:
     """Return a list's response, from the cache while its versions stand, else rendered.
 
-    `request_key` is all that was requested; who asks and in which tenants is added here.
+    `request_key` is all of the request that the body depends on; the caller is added here.
     """
     caller = principal()
     cache = cast(ResponseCache, current_app.extensions["response_cache"])

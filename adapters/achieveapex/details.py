@@ -49,7 +49,7 @@ def _detailed_company(entity: Entity) -> orjson.Fragment:
 
 
 def _fragment(shape: dict[str, Any]) -> orjson.Fragment:
-    # A copy: bytes that orjson returns keep 4 KiB of memory, and these are remembered.
+    # A copy: bytes that orjson returns keep 4 KiB of memory, and these are cached.
     return orjson.Fragment(bytes(memoryview(orjson.dumps(shape))))
 
 

@@ -39,7 +39,7 @@ class ListRequest(NamedTuple):
 
     @property
     def names_expansion(self) -> bool:
-        """Whether `$select` asks for a related entity."""
+        """Whether `$select` names a related entity."""
         return self.select is not None and not set(EXPANSIONS).isdisjoint(self.select)
 
 

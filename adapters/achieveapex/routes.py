@@ -94,7 +94,7 @@ class ActivityList(PlainView):
     @blueprint.response(200, schemas.BulkResult)
     @blueprint.doc(**operations.BULK_UPDATE)
     def patch(self) -> Response:
-        """Mark several activities as done, or as not done.
+        """Set several activities as done, or as not done.
 
         Ids that are unknown are left out of the answer.
         """

@@ -113,7 +113,7 @@ class ActivityPatch(Activity):
     """The fields to change; what may not be written is ignored when it is sent back."""
 
     class Meta:
-        """Read-only keys are accepted, but not worth documenting."""
+        """Read-only keys are accepted, but not documented."""
 
         exclude = tuple(
             field.wire
@@ -129,7 +129,7 @@ class NewActivity(ActivityPatch):
 
 
 class Bulk(Schema):
-    """Activities to mark as done, or as not done."""
+    """Activities to set as done, or as not done."""
 
     organization_id = identifier("Must be the credential's, if sent.")
     ids = fields.List(
@@ -144,7 +144,9 @@ class BulkResult(Schema):
     """What a bulk call has reached."""
 
     updated = fields.Integer(metadata={"description": "How many were found."})
-    ids = fields.List(fields.Integer(), metadata={"description": "Those found, as asked for."})
+    ids = fields.List(
+        fields.Integer(), metadata={"description": "Those found, in the order of the request."}
+    )
 
 
 class Page(Schema):

@@ -140,5 +140,5 @@ def _custom_field(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fragment(value: dict[str, Any]) -> orjson.Fragment:
-    # A copy: bytes that orjson returns keep 4 KiB of memory, and these are remembered.
+    # A copy: bytes that orjson returns keep 4 KiB of memory, and these are cached.
     return orjson.Fragment(bytes(memoryview(orjson.dumps(value))))

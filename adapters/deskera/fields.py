@@ -59,8 +59,8 @@ def shown_minutes(activity: Activity) -> int | None:
     return activity.duration_minutes if span is None else span
 
 
-NOTES = "base64 in, text out; null and empty are shown alike"
-ACTIVITY_TYPE = "takes its six types, or the one shown; null and empty are shown alike"
+NOTES = "base64 in, text out; null and empty look the same"
+ACTIVITY_TYPE = "takes its six types, or the one shown; null and empty look the same"
 DURATION = (
     "shows the span of two timed ends, else the stored duration; ignored beside start and end, "
     "sets the end beside start alone"

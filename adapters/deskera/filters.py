@@ -36,7 +36,7 @@ class Key(NamedTuple):
 
 
 def to_condition(query: str) -> Condition:
-    """Return what a query asks for; an empty one asks for everything.
+    """Return the condition that a query states; an empty one lets everything through.
 
     Raises: InvalidQuery, naming `query` and the condition that cannot be read.
     """

@@ -25,7 +25,8 @@ QUERY = (
     "Conditions joined by commas, such as `name=act,contact_id=179642,date>1628121600`. Keys: "
     f"{', '.join(KEYS)}. Different keys must all match; of a repeated key any value may. `name` "
     "is found inside names, whatever the case; `date` is the start, in seconds since 1970 or as a "
-    'day, and also takes > >= < <=; `key!null` asks for any value. Text may stand in "quotes".'
+    "day, and also takes > >= < <=; `key!null` matches any value that is set. Text may stand in "
+    '"quotes".'
 )
 SAMPLE_BODY = {
     "name": "Act-001",

@@ -116,7 +116,7 @@ class ActivityItem(PlainView):
 
 @blueprint.route("/activities/bulkUpdate", strict_slashes=False)
 class BulkUpdate(PlainView):
-    """Several activities, changed alike."""
+    """The same change to several activities."""
 
     @blueprint.response(200)
     @blueprint.doc(**operations.BULK_UPDATE)

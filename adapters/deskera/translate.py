@@ -128,7 +128,7 @@ def apply(activity: Activity, body: Any, tenant: Tenant) -> Activity:
 
 
 def _sent(activity: Activity, body: Mapping[str, Any], tenant: Tenant) -> dict[str, Any]:
-    """Return what the body really asks for, as the core keeps it; echoes are left out."""
+    """Return what the body changes, in the core's form; echoes are left out."""
     shown = show(activity, {}, tenant)
     sent: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []

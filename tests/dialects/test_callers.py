@@ -103,7 +103,7 @@ def test_those_concerned_meet_private_records(people: People, user_id: int):
 def test_apex_creates_can_turn_private(people: People):
     creator, stranger = people(CREATOR), people(STRANGER)
     assert creator.apex.create(subject="open")["id"] == 1
-    for _ in range(3):  # Answers that are asked for again may be kept.
+    for _ in range(3):  # A repeated response may come from the cache.
         assert (stranger.apex.total(), stranger.deskera.page()) == (1, ([1], 1))
     creator.put(1, visibility_type="private")
     assert (stranger.apex.total(), stranger.deskera.page()) == (0, ([], 0))

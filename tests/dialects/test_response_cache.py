@@ -1,4 +1,4 @@
-"""Rendered responses: right at every moment, and kept only where keeping pays."""
+"""Cached responses: never stale, and cached only where that pays."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from core.domain.model import Versions
 
 
 class Tenant:
-    """Data with a version, and counts of how often it was asked."""
+    """Data with a version, and counts of how often it was read."""
 
     def __init__(self) -> None:
         self.versions: Versions = Versions(1, 1)
@@ -34,88 +34,94 @@ def tenant() -> Tenant:
 
 
 @pytest.fixture
-def ask(tenant: Tenant) -> Callable[..., bytes]:
+def respond(tenant: Tenant) -> Callable[..., bytes]:
     cache = ResponseCache(max_bytes=10_000)
 
-    def ask(question: str = "q", tenant_id: int = 1) -> bytes:
+    def respond(cache_key: str = "q", tenant_id: int = 1) -> bytes:
         return cache.respond(
-            tenant_id, question, read_versions=tenant.read_versions, render=tenant.make
+            tenant_id, cache_key, read_versions=tenant.read_versions, render=tenant.make
         )
 
-    return ask
+    return respond
 
 
-def test_third_asking_is_kept(tenant: Tenant, ask: Callable[..., bytes]) -> None:
-    answers = {ask() for _ in range(5)}
+def test_third_request_is_a_hit(tenant: Tenant, respond: Callable[..., bytes]) -> None:
+    answers = {respond() for _ in range(5)}
     assert answers == {str(Versions(1, 1)).encode()}
     assert (tenant.made, tenant.checked) == (2, 3)
 
 
-def test_write_makes_answer_anew(tenant: Tenant, ask: Callable[..., bytes]) -> None:
+def test_write_makes_response_stale(tenant: Tenant, respond: Callable[..., bytes]) -> None:
     for _ in range(3):
-        ask()
+        respond()
     tenant.write()
-    assert ask() == str(Versions(2, 1)).encode()
+    assert respond() == str(Versions(2, 1)).encode()
 
 
-def test_directory_write_makes_answer_anew(tenant: Tenant, ask: Callable[..., bytes]) -> None:
+def test_directory_write_makes_response_stale(
+    tenant: Tenant, respond: Callable[..., bytes]
+) -> None:
     for _ in range(3):
-        ask()
+        respond()
     tenant.versions = Versions(1, 2)
-    assert ask() == str(Versions(1, 2)).encode()
+    assert respond() == str(Versions(1, 2)).encode()
 
 
-def test_answer_asked_once_is_not_kept(tenant: Tenant, ask: Callable[..., bytes]) -> None:
-    ask()
+def test_response_requested_once_is_not_cached(
+    tenant: Tenant, respond: Callable[..., bytes]
+) -> None:
+    respond()
     tenant.write()
-    ask()
+    respond()
     assert tenant.checked == 0
 
 
-def test_tenants_never_share_answers(tenant: Tenant, ask: Callable[..., bytes]) -> None:
+def test_tenants_never_share_responses(tenant: Tenant, respond: Callable[..., bytes]) -> None:
     for _ in range(3):
-        ask(tenant_id=1)
+        respond(tenant_id=1)
     made = tenant.made
-    ask(tenant_id=2)
+    respond(tenant_id=2)
     assert tenant.made == made + 1
 
 
-def test_restless_tenant_is_left_alone(tenant: Tenant, ask: Callable[..., bytes]) -> None:
+def test_tenant_with_few_hits_is_bypassed(tenant: Tenant, respond: Callable[..., bytes]) -> None:
     for _ in range(1000):
-        ask()
-        ask()
+        respond()
+        respond()
         tenant.write()
     assert tenant.checked < 1000 / SAMPLE_EVERY * 2
 
 
-def test_tenant_that_comes_to_rest_is_kept_again(tenant: Tenant, ask: Callable[..., bytes]) -> None:
+def test_tenant_without_writes_is_cached_again(
+    tenant: Tenant, respond: Callable[..., bytes]
+) -> None:
     for _ in range(200):
-        ask()
-        ask()
+        respond()
+        respond()
         tenant.write()
     for _ in range(200):
-        ask()
+        respond()
     made = tenant.made
-    ask()
+    respond()
     assert tenant.made == made
 
 
-def test_zero_bytes_keep_nothing(tenant: Tenant) -> None:
+def test_zero_bytes_cache_nothing(tenant: Tenant) -> None:
     cache = ResponseCache(max_bytes=0)
     for _ in range(3):
         cache.respond(1, "q", read_versions=tenant.read_versions, render=tenant.make)
     assert (tenant.made, tenant.checked) == (3, 0)
 
 
-def test_bytes_kept_are_bounded(tenant: Tenant) -> None:
+def test_cached_bytes_are_bounded(tenant: Tenant) -> None:
     cache = ResponseCache(max_bytes=40)
-    for question in range(50):
+    for cache_key in range(50):
         for _ in range(3):
-            cache.respond(1, question, read_versions=tenant.read_versions, render=tenant.make)
+            cache.respond(1, cache_key, read_versions=tenant.read_versions, render=tenant.make)
     assert cache.size <= 40
 
 
-def test_answer_made_during_write_is_not_right_later(tenant: Tenant) -> None:
+def test_response_rendered_during_write_is_stale_later(tenant: Tenant) -> None:
     """A page shows its own snapshot's version, however the version moved before or after."""
     cache = ResponseCache(max_bytes=10_000)
 

@@ -1,4 +1,4 @@
-"""What a credential of several tenants is asked for, in both dialects."""
+"""What a credential of several tenants must name, in both dialects."""
 
 import pytest
 from flask.testing import FlaskClient

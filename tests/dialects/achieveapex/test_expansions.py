@@ -71,5 +71,5 @@ def test_deal_without_stage_shows_null():
     assert orjson.loads(orjson.dumps(record["deal"]))["stage"] is None
 
 
-def test_select_keeps_the_order_asked():
+def test_select_keeps_the_order_requested():
     assert list(select(show(stored(), {}, TENANT), ("subject", "deal", "id"))) == ["subject", "id"]

@@ -1,4 +1,4 @@
-"""Filters of the Feathers query language: what every operator asks of the core."""
+"""Filters of the Feathers query language: the condition that every operator makes."""
 
 import json
 from datetime import UTC, date, datetime, time

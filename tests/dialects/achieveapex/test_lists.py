@@ -99,7 +99,7 @@ def test_typed_filters_count_their_rows(rows: Api):
     assert totals == [total for _, total in TYPED_FILTERS]
 
 
-def test_shown_stamps_can_be_asked_for(rows: Api):
+def test_shown_stamps_can_be_filtered_for(rows: Api):
     record = rows("GET", f"{PLACE}/2").json
     for name in ("created_at", "updated_at"):
         stamp = record[name].replace(":", "%3A")

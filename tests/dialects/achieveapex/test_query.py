@@ -143,5 +143,5 @@ def test_foreign_organization_is_passed_on():
     assert from_url("organization_id=9" + "9" * 30).tenant_id == BEYOND
 
 
-def test_repeated_queries_are_remembered():
+def test_repeated_queries_are_cached():
     assert from_url("deal_id=5&$limit=3") is from_url("deal_id=5&$limit=3")

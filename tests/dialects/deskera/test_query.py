@@ -163,7 +163,7 @@ def test_defaults_hold_without_parameters(query_string: bytes):
 
 
 @pytest.mark.parametrize("key", SORT_FIELDS)
-def test_order_ends_with_id_alike(key: str):
+def test_order_ends_with_id(key: str):
     order = to_query(f"sortBy={key}&sortDir=asc".encode()).query.order
     assert order[-1] == SortKey("id", descending=False)
     assert order[0] == SortKey(SORT_FIELDS[key], descending=False)
@@ -223,5 +223,5 @@ def test_first_of_repeated_parameters_wins():
     assert to_query(b"page=2&page=3").query.offset == 10
 
 
-def test_read_query_is_remembered():
+def test_parsed_query_is_cached():
     assert to_query(b"page=4&pageSize=7") is to_query(b"page=4&pageSize=7")
