@@ -116,7 +116,7 @@ def _column(field: Field, value: Any, path: str) -> Condition:
 
 def _equal(field: Field, value: Any) -> Condition:
     if value is None:
-        # Deleted rows are hidden whatever is asked for (docs/dialects/achieveapex.md A39): those
+        # Deleted rows are hidden in every list (docs/dialects/achieveapex.md A39): those
         # that are left have no stamp.
         return EVERYTHING if field.wire == "deleted_at" else IsNull(field.compared)
     if field.kind == "members":
@@ -131,7 +131,7 @@ def _shown_range(field: Field, value: Any) -> tuple[Any, Any]:
     """Return the least and the greatest stored value that is shown as `value`.
 
     Stamps are stored to the microsecond but shown to the millisecond, and times to the second:
-    what was shown can be asked for (docs/dialects/achieveapex.md A75).
+    a filter on what was shown must find it (docs/dialects/achieveapex.md A75).
     """
     if field.kind == "timestamp":
         return value, value.replace(microsecond=value.microsecond + 999)

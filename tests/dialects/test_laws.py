@@ -257,7 +257,7 @@ def test_views_worked_out_twice_agree(record: tuple[Activity, Tenant]) -> None:
 
 
 class RecordingDirectory(dict[EntityRef, Entity]):
-    """A directory that knows nothing, and remembers what it was asked for."""
+    """A directory that knows nothing, and records what is looked up."""
 
     def __init__(self) -> None:
         super().__init__()
