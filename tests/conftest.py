@@ -23,6 +23,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from support.callers import JWT_SECRET, Caller, Demo, Home
+from support.citus import CLUSTER_URL, own_database
 from support.clock import Clock
 from support.own_servers import OwnServer, files_parent
 from support.own_tables import empty_tables
@@ -89,11 +90,23 @@ def servers_directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def database_url(servers_directory: Path) -> Iterator[str]:
-    """Give a PostgreSQL with every migration and no data."""
-    engine = start_postgres(servers_directory / "postgres", FAST)
-    database = Database(engine.url)
-    migrate.upgrade(database)
-    database.close()
+    """Give a PostgreSQL with every migration and no data; a Citus cluster where one is named."""
+    with _postgres(servers_directory / "postgres") as url:
+        database = Database(url)
+        migrate.upgrade(database)
+        database.close()
+        yield url
+
+
+@contextmanager
+def _postgres(directory: Path) -> Iterator[str]:
+    cluster_url = os.environ.get(CLUSTER_URL)
+    if cluster_url:
+        with own_database(cluster_url, f"crm_test_{os.getpid()}") as found:
+            found.join_nodes()
+            yield found.url
+        return
+    engine = start_postgres(directory, FAST)
     yield engine.url
     engine.stop()
 

@@ -23,8 +23,7 @@ TIMESTAMP = re.compile(
 )
 
 
-# rest-client sends null as the empty string; only in text is that a value of its own
-# (docs/dialects/achieveapex.md A80, A81).
+# rest-client sends null as the empty string; only in text is that a value of its own.
 _NULL_TEXTS: dict[Kind, tuple[str, ...]] = {
     "text": (),
     "integer": ("", "null"),

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, any_, bindparam, literal, select, update
 from core.domain.model import Activity, Tenant, Viewer
 from core.domain.query import EVERYTHING, Condition
 from core.storage.activity_reader import LIST_POSITIONS, activity_from_row
-from core.storage.sql_filters import SEEN, fold, predicate
+from core.storage.sql_filters import SEEN, TENANT, fold, predicate
 from core.storage.tables import (
     ACTIVITY_COLUMNS,
     COUNTER_SLOTS,
@@ -42,11 +42,11 @@ _lockable = select(
 ).join_from(activities, tenants, tenants.c.tenant_id == columns.tenant_id)
 _lock_by_id = (
     _lockable.where(
-        columns.tenant_id == any_(bindparam("tenant_ids", type_=Ids)),
+        columns.tenant_id == TENANT,
         columns.id == any_(bindparam("activity_ids", type_=Ids)),
         SEEN,
     )
-    .order_by(columns.tenant_id, columns.id)
+    .order_by(columns.id)
     .with_for_update(of=activities)
 )
 
@@ -59,18 +59,21 @@ def lock(
     viewer: Viewer,
     where: Condition = EVERYTHING,
 ) -> list[LockedActivity]:
-    """Lock and return the records that the viewer may see, in the order of their ids."""
+    """Lock and return the records that the viewer may see, in the order of tenants and ids.
+
+    Each tenant takes a statement of its own, so that one node of a cluster answers it.
+    """
     statement = _lock_by_id if where == EVERYTHING else _lock_by_id.where(predicate(where))
-    found = connection.execute(
-        statement,
-        {
-            "tenant_ids": list(tenant_ids),
-            "activity_ids": list(activity_ids),
-            "user_id": viewer.user_id,
-            "sees_all": viewer.sees_all,
-        },
-    )
-    return [_to_locked_activity(row) for row in found]
+    parameters = {
+        "activity_ids": list(activity_ids),
+        "user_id": viewer.user_id,
+        "sees_all": viewer.sees_all,
+    }
+    return [
+        _to_locked_activity(row)
+        for tenant_id in sorted(tenant_ids)
+        for row in connection.execute(statement, {**parameters, "tenant_id": tenant_id})
+    ]
 
 
 def _to_locked_activity(row: Sequence[Any]) -> LockedActivity:

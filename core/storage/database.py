@@ -3,7 +3,8 @@
 Reads that clients do all day run as prepared statements on the driver's own connection, in
 autocommit and with binary results: that is a third of the cost of an execution by SQLAlchemy.
 Where the best plan does not depend on the values, it is made once for each connection; planning a
-page anew costs three times as much as running it. Everything else goes through SQLAlchemy Core
+page anew costs three times as much as running it. Citus must see the values to know which node has
+them: on its servers every plan is made for its values. Everything else goes through SQLAlchemy Core
 inside `transaction`. Driver errors stop here.
 """
 
@@ -37,6 +38,11 @@ READ_TIMEOUT_MS = 10_000  # No honest list takes as long; a hostile one must not
 GENERIC_PLANS = "-c plan_cache_mode=force_generic_plan"
 CUSTOM_PLANS = "-c plan_cache_mode=force_custom_plan"
 DRIVER = "postgresql+psycopg"
+# Tells by a setting that its library brings: a server with Citus needs a restart to have it, so
+# that no connection outlives the answer.
+_PLAN_WITH_VALUES = """
+    SELECT set_config('plan_cache_mode', 'force_custom_plan', false)
+    WHERE current_setting('citus.shard_count', true) IS NOT NULL"""
 _READ_FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, PoolExhausted)
 
 
@@ -69,7 +75,7 @@ class Database:
         server = f"-c statement_timeout={READ_TIMEOUT_MS} {plans}"
         options = {**names, **_connect_arguments(server), "autocommit": True}
         return ReadPool(
-            partial(psycopg.connect, *arguments, **options),
+            partial(_connect_to_read, *arguments, **options),
             size=2 * size,
             max_idle=size,
             acquire_timeout_seconds=POOL_TIMEOUT_SECONDS,
@@ -157,6 +163,12 @@ def _connect_arguments(server: str = "") -> dict[str, Any]:
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "options": f"-c timezone=UTC {server}",
     }
+
+
+def _connect_to_read(*arguments: Any, **options: Any) -> psycopg.Connection[Any]:
+    connection = psycopg.connect(*arguments, **options)
+    connection.execute(_PLAN_WITH_VALUES)
+    return connection
 
 
 def _first_line(error: Exception) -> str:

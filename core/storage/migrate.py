@@ -1,5 +1,6 @@
 """Migrations: bring a database to the newest schema, and tell whether it is there."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic import command
@@ -9,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from core.storage.database import Database
+from core.storage.distribution import distribute_empty
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 UPGRADE_LOCK = 7_308_604  # Any constant: whoever upgrades this database first makes others wait.
@@ -20,16 +22,18 @@ def _config() -> Config:
     return config
 
 
-def upgrade(database: Database) -> None:
+def upgrade(database: Database) -> Sequence[str]:
     """Apply every migration that is missing, in one transaction; safe when several start at once.
 
-    Raises: Unavailable.
+    On a Citus cluster the tables are distributed then. Returns those that are not, because they
+    have rows already: `distribute` does it. Raises: Unavailable.
     """
     config = _config()
     with database.transaction() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": UPGRADE_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        return distribute_empty(connection)
 
 
 def is_current(database: Database) -> bool:

@@ -1,6 +1,6 @@
 """The tenants: made by operators, read with every request."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from core.domain.model import Tenant
@@ -8,7 +8,7 @@ from core.storage.database import Database
 from core.storage.tables import COUNTER_SLOTS, activity_counters, activity_numbers, tenants
 
 _columns = tenants.c
-_known = select(_columns.tenant_id)
+_known = select(_columns.tenant_id).where(_columns.tenant_id == bindparam("tenant_id"))
 _whole = select(_columns.tenant_id, _columns.name, _columns.timezone, _columns.deskera_timezone)
 
 
@@ -56,8 +56,8 @@ def lock_directory(connection: Connection, tenant_id: int) -> bool:
 
     Whoever changes the directory calls this first, so that versions are committed in order.
     """
-    locking = _known.where(_columns.tenant_id == tenant_id).with_for_update(key_share=True)
-    return connection.execute(locking).first() is not None
+    locking = _known.with_for_update(key_share=True)
+    return connection.execute(locking, {"tenant_id": tenant_id}).first() is not None
 
 
 def next_directory_version(connection: Connection, tenant_id: int) -> int:

@@ -8,6 +8,7 @@ vanish with it.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from operator import sub
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,6 +19,8 @@ from core.domain.model import Activity
 from core.storage import activity_writer
 
 BATCH_SIZE = 1000
+MERGE_SIZE = 10_000
+"""Activities merged by one round of statements: on a cluster, what passes between its nodes."""
 Row = dict[str, Any]
 
 _KEY = ("tenant_id", "id")
@@ -39,6 +42,7 @@ _ADD = """
     INSERT INTO incoming_{table}
     SELECT * FROM json_populate_recordset(NULL::incoming_{table}, CAST(:rows AS JSON))"""
 _DEDUPLICATE = (
+    "CREATE INDEX ON incoming_activities (tenant_id, id)",
     "ANALYZE incoming_activities",
     "ANALYZE incoming_entities",
     """DELETE FROM incoming_activities AS older USING incoming_activities AS newer
@@ -47,38 +51,35 @@ _DEDUPLICATE = (
     WHERE older.tenant_id = newer.tenant_id AND older.kind = newer.kind AND older.id = newer.id
     AND older.line < newer.line""",
 )
-_DROP_KNOWN = (
-    """DELETE FROM incoming_activities AS new USING activities AS known
-    WHERE known.tenant_id = new.tenant_id AND known.id = new.id""",
-    """DELETE FROM incoming_entities AS new USING entities AS known
-    WHERE known.tenant_id = new.tenant_id AND known.kind = new.kind AND known.id = new.id""",
-)
+# In all statements below, a stored row is found by one tenant and, where there may be many, by
+# given ids: a cluster so asks one of its nodes, and for nothing but these rows.
+_DROP_KNOWN = text("""
+    DELETE FROM incoming_activities AS new USING activities AS known
+    WHERE new.tenant_id = :tenant_id AND new.id = ANY(CAST(:ids AS BIGINT[]))
+        AND known.tenant_id = :tenant_id AND known.id = ANY(CAST(:ids AS BIGINT[]))
+        AND known.id = new.id""")
+_DROP_KNOWN_ENTITIES = text("""
+    DELETE FROM incoming_entities AS new USING entities AS known
+    WHERE new.tenant_id = :tenant_id AND known.tenant_id = :tenant_id
+        AND known.kind = new.kind AND known.id = new.id""")
 _LAST_IDS = text("SELECT tenant_id, max(id) FROM incoming_activities GROUP BY 1 ORDER BY 1")
+_ACTIVITY_IDS = text("SELECT id FROM incoming_activities WHERE tenant_id = :tenant_id ORDER BY 1")
 _ENTITY_TENANTS = text("SELECT DISTINCT tenant_id FROM incoming_entities ORDER BY 1")
 _ENTITIES = text(
     "SELECT kind, id, fields FROM incoming_entities WHERE tenant_id = :tenant_id ORDER BY 1, 2"
 )
 # Two imports of one tenant would both count a row as new that both bring.
 _LOCK_IMPORT = text("SELECT pg_advisory_xact_lock(hashtextextended('import', :tenant_id))")
-_COUNTS = """
-    SELECT count(*) FILTER (WHERE visibility <> 'private'),
-        count(*) FILTER (WHERE visibility = 'private')
-    FROM ({rows}) AS counted WHERE deleted_at IS NULL"""
-_COUNT_STORED = text(
-    _COUNTS.format(
-        rows="""
-    SELECT activities.visibility, activities.deleted_at
-    FROM activities JOIN incoming_activities AS new ON new.id = activities.id
-    WHERE activities.tenant_id = :tenant_id AND new.tenant_id = :tenant_id
-    ORDER BY activities.id FOR UPDATE OF activities"""
-    )
-)
-_COUNT_NEW = text(
-    _COUNTS.format(
-        rows="""
-    SELECT visibility, deleted_at FROM incoming_activities WHERE tenant_id = :tenant_id"""
-    )
-)
+_COUNT = """
+    SELECT coalesce(sum(version), 0)::BIGINT AS changed,
+        count(*) FILTER (WHERE deleted_at IS NULL AND visibility <> 'private') AS shared,
+        count(*) FILTER (WHERE deleted_at IS NULL AND visibility = 'private') AS private
+    FROM (
+        SELECT version, deleted_at, visibility FROM activities
+        WHERE tenant_id = :tenant_id AND id = ANY(CAST(:ids AS BIGINT[])) {lock}
+    ) AS stored"""
+_LOCK_AND_COUNT = text(_COUNT.format(lock="ORDER BY id FOR UPDATE"))
+_COUNT_AGAIN = text(_COUNT.format(lock=""))
 # A line that leaves out created_at or updated_at keeps the stored one; if it changes the record,
 # updated_at becomes the present instant.
 _FILL_TIMESTAMPS = text(f"""
@@ -89,15 +90,17 @@ _FILL_TIMESTAMPS = text(f"""
                 IS DISTINCT FROM ({_list(_STABLE, "known")}, known.created_at) THEN :now
             ELSE known.updated_at END)
     FROM activities AS known
-    WHERE new.tenant_id = :tenant_id AND known.tenant_id = :tenant_id AND known.id = new.id
-        AND (new.created_at IS NULL OR new.updated_at IS NULL)""")
+    WHERE new.tenant_id = :tenant_id AND new.id = ANY(CAST(:ids AS BIGINT[]))
+        AND known.tenant_id = :tenant_id AND known.id = ANY(CAST(:ids AS BIGINT[]))
+        AND known.id = new.id AND (new.created_at IS NULL OR new.updated_at IS NULL)""")
 _MERGE = text(f"""
     INSERT INTO activities (tenant_id, id, version, {", ".join(_DATA)})
     SELECT new.tenant_id, new.id, 1, {_list(_DATA, "new")} FROM (
         SELECT tenant_id, id, {", ".join(_STABLE)},
             coalesce(created_at, updated_at, :now) AS created_at,
             coalesce(updated_at, created_at, :now) AS updated_at
-        FROM incoming_activities WHERE tenant_id = :tenant_id
+        FROM incoming_activities
+        WHERE tenant_id = :tenant_id AND id = ANY(CAST(:ids AS BIGINT[]))
     ) AS new ORDER BY new.id
     ON CONFLICT (tenant_id, id) DO UPDATE SET
         version = activities.version + 1,
@@ -139,8 +142,24 @@ class Staging:
 
     def deduplicate(self, *, skip_known: bool) -> None:
         """Leave the last line of each id; with `skip_known`, only ids that were never stored."""
-        for statement in (*_DEDUPLICATE, *(_DROP_KNOWN if skip_known else ())):
+        for statement in _DEDUPLICATE:
             self._connection.execute(text(statement))
+        if skip_known:
+            self._drop_known()
+
+    def _drop_known(self) -> None:
+        for tenant_id in self.last_activity_ids():
+            for ids in self._id_batches(tenant_id):
+                self._connection.execute(_DROP_KNOWN, {"tenant_id": tenant_id, "ids": ids})
+        for tenant_id in self.entity_tenants():
+            self._connection.execute(_DROP_KNOWN_ENTITIES, {"tenant_id": tenant_id})
+
+    def _id_batches(self, tenant_id: int) -> Iterator[list[int]]:
+        found = self._connection.execute(
+            _ACTIVITY_IDS, {"tenant_id": tenant_id}, execution_options={"stream_results": True}
+        )
+        for batch in found.scalars().partitions(MERGE_SIZE):
+            yield list(batch)
 
     def last_activity_ids(self) -> dict[int, int]:
         """Return the tenants that have activities here, each with its largest id."""
@@ -155,13 +174,19 @@ class Staging:
 
         Call `lock_import` before, and have the ids reserved.
         """
-        parameters = {"tenant_id": tenant_id, "now": now}
-        connection = self._connection
-        shared, private = connection.execute(_COUNT_STORED, parameters).one()
-        connection.execute(_FILL_TIMESTAMPS, parameters)
-        changed = connection.execute(_MERGE, parameters).rowcount
-        new_shared, new_private = connection.execute(_COUNT_NEW, parameters).one()
-        return MergeCounts(changed, new_shared - shared, new_private - private)
+        merged = MergeCounts(0, 0, 0)
+        for ids in self._id_batches(tenant_id):
+            part = self._merge_batch({"tenant_id": tenant_id, "now": now, "ids": ids})
+            merged = MergeCounts(*map(sum, zip(merged, part, strict=True)))
+        return merged
+
+    def _merge_batch(self, parameters: dict[str, Any]) -> MergeCounts:
+        """Merge some ids; what changed is told by the versions, of which each change moves one."""
+        before = self._connection.execute(_LOCK_AND_COUNT, parameters).one()
+        self._connection.execute(_FILL_TIMESTAMPS, parameters)
+        self._connection.execute(_MERGE, parameters)
+        after = self._connection.execute(_COUNT_AGAIN, parameters).one()
+        return MergeCounts(*map(sub, after, before))
 
     def entity_tenants(self) -> list[int]:
         """Return the tenants that have directory entities here."""

@@ -223,3 +223,9 @@ def test_demo_shows_the_page_key_for_key(client: FlaskClient, demo: Demo):
     listed = client.get(f"/v1/crm/activities?{query}", headers=demo.deskera.headers).json
     assert listed["paginationInfo"] == page["paginationInfo"]
     assert json.dumps(page["data"][0]) in [json.dumps(activity) for activity in listed["data"]]
+
+
+def test_distribute_needs_citus(run: Run):
+    result = run("db", "distribute")
+    assert result.exit_code == 1
+    assert "no extension citus" in result.output

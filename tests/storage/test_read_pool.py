@@ -32,7 +32,7 @@ def pid(pool: ReadPool) -> int:
 
 def end(database_url: str, backend: int) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+        connection.execute("SELECT pg_terminate_backend(%s::INT, 5000::BIGINT)", [backend])
 
 
 def test_one_connection_serves_one_thread(pool: ReadPool) -> None:
