@@ -152,7 +152,8 @@ class Settings:
     data_dir: Path | None = _variable(
         "GATEWAY_DATA_DIR",
         _directory,
-        "Files of the embedded servers; unset: a directory of this installation's own",
+        "Files of the embedded servers; unset: a directory of this installation's own, for commands"
+        " that of the service's last run",
     )
     state_home: Path | None = _variable(
         "XDG_STATE_HOME",

@@ -7,9 +7,7 @@ that nothing remembered by one reaches another.
 import itertools
 import json
 import os
-import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +23,7 @@ from hypothesis import settings as hypothesis_settings
 from support.callers import JWT_SECRET, Caller, Demo, Home
 from support.citus import CLUSTER_URL, own_database
 from support.clock import Clock
-from support.own_servers import OwnServer, files_parent
+from support.own_servers import OwnServer, server_directory
 from support.own_tables import empty_tables
 
 from core.domain.model import Tenant
@@ -35,10 +33,12 @@ from core.storage.database import Database
 from core.storage.tenant_store import Tenants
 from core.transfer.demo import APEX_TENANT_ID, APEX_USER_ID, DESKERA_USER_ID, load_demo
 from gateway.app import create_app
+from gateway.embedded import last_run
 from gateway.embedded.engines import start_postgres, start_redis
 from gateway.settings import Settings
 
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
+LAST_RUN = pytest.StashKey[Path | None]()
 _tenant_ids = itertools.count(1_000_001)
 
 hypothesis_settings.register_profile("default", deadline=None, max_examples=100)
@@ -57,8 +57,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="write our golden documents")
 
 
-def pytest_configure() -> None:
-    """Close the network, for the whole run."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Close the network, and note where the developer's own service last ran: tests run some."""
+    if not hasattr(config, "workerinput"):
+        config.stash[LAST_RUN] = last_run.data_directory()
     really_connect = socket.socket.connect
 
     def connect(self: socket.socket, address: Any) -> None:
@@ -69,22 +71,21 @@ def pytest_configure() -> None:
     socket.socket.connect = connect
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Bring back the note of the developer's own service."""
+    noted = config.stash.get(LAST_RUN, None)
+    if noted is not None:
+        last_run.record(noted)
+
+
 def _is_here(host: str) -> bool:
     return host == "localhost" or ip_address(host).is_loopback
-
-
-@contextmanager
-def _directory() -> Iterator[Path]:
-    # Not pytest's: that one is closed to the account that servers run as under root.
-    directory = Path(tempfile.mkdtemp(prefix="crm-tests-", dir=files_parent()))
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def servers_directory() -> Iterator[Path]:
     """Give the directory of the servers that all tests share."""
-    with _directory() as directory:
+    with server_directory() as directory:
         yield directory
 
 
@@ -122,7 +123,7 @@ def redis_url(servers_directory: Path) -> Iterator[str]:
 @pytest.fixture
 def own_redis() -> Iterator[OwnServer]:
     """Give a Redis that the test may do anything to."""
-    with _directory() as directory:
+    with server_directory() as directory:
         server = OwnServer(lambda: start_redis(directory))
         yield server
         server.kill()
@@ -131,7 +132,7 @@ def own_redis() -> Iterator[OwnServer]:
 @pytest.fixture
 def own_postgres() -> Iterator[OwnServer]:
     """Give a PostgreSQL that the test may do anything to, without any table."""
-    with _directory() as directory:
+    with server_directory() as directory:
         server = OwnServer(lambda: start_postgres(directory, FAST))
         yield server
         server.thaw()

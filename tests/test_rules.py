@@ -4,6 +4,7 @@ import ast
 import re
 import statistics
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -45,6 +46,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 MIN_WORDS, MAX_WORDS = 3, 10
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     """Return a module as Python reads it."""
     return ast.parse(path.read_text())

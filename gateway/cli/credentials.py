@@ -15,12 +15,11 @@ from core.storage.credential_store import (
     checked_scopes,
 )
 from core.storage.revocation_store import MAX_TOKEN_ID, Revocations
+from core.storage.tenant_store import Tenants
 from gateway.auth.signing import sign
 from gateway.auth.tokens import Claims, revocable
 from gateway.cli.options import ID, checked
-from gateway.cli.session import ready, without_redis
-from gateway.embedded.lease import resolved_servers
-from gateway.settings import Settings
+from gateway.cli.session import ready
 
 TTL = click.IntRange(1, 10**9)
 DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])", re.ASCII)
@@ -126,7 +125,10 @@ def create_jwt(
     token_id = jti or secrets.token_hex(JTI_BYTES)
     expires_at = datetime.now(UTC) + timedelta(seconds=ttl)
     chosen = frozenset(checked_scopes(_words(scopes)))
-    with resolved_servers(without_redis(Settings.from_env())) as settings:
+    with ready() as (settings, database):
+        for tenant_id in tenant_ids:
+            if Tenants(database).get(tenant_id) is None:
+                raise click.ClickException(f"there is no tenant {tenant_id}")
         click.echo(sign(settings, Claims(user_id, tenant_ids, chosen, expires_at, token_id)))
 
 

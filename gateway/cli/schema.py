@@ -3,8 +3,7 @@
 import click
 
 from core.storage import distribution, migrate
-from gateway.cli.session import connected, ready
-from gateway.settings import Settings
+from gateway.cli.session import connected, environment, ready
 
 
 @click.group()
@@ -15,7 +14,7 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Apply the migrations that are missing; on Citus, distribute the tables if they are empty."""
-    with connected(Settings.from_env()) as (_, database):
+    with connected(environment()) as (_, database):
         undistributed = migrate.upgrade(database)
     if undistributed:
         click.echo(f"not distributed, having rows: {', '.join(undistributed)}", err=True)

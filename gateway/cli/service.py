@@ -36,7 +36,7 @@ curl '{url}/activities/123' -H '{apex}'
 @click.option("--workers", type=click.IntRange(1, 1024), help="Worker processes.")
 def serve(host: str, port: int, workers: int | None) -> None:
     """Serve both dialects: this process becomes gunicorn's master."""
-    with ready() as (_, database):
+    with ready(is_service=True) as (_, database):
         if not _is_loopback(host) and demo_key_is_active(database):
             raise click.ClickException(
                 f"{host} is reachable from outside, and everybody knows the key {DEMO_TOKEN}: "
@@ -50,7 +50,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
 def run(port: int) -> None:
     """Load the demo data and serve it on this machine alone, as make run does."""
     url, deskera = f"http://127.0.0.1:{port}", f"x-access-token: {DEMO_TOKEN}"
-    with ready() as (settings, database):
+    with ready(is_service=True) as (settings, database):
         load_demo(database)
         click.echo(BANNER.format(url=url, deskera=deskera, apex=_apex_header(settings, database)))
         _become_gunicorn("127.0.0.1", port, None)

@@ -4,8 +4,8 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway.embedded.engines import Engine
@@ -19,6 +19,14 @@ def files_parent() -> Path:
     if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > ENOUGH_BYTES:
         return SHARED_MEMORY
     return Path(tempfile.gettempdir())
+
+
+@contextmanager
+def server_directory() -> Iterator[Path]:
+    """Give a directory for servers; pytest's is closed to the account that they have under root."""
+    directory = Path(tempfile.mkdtemp(prefix="crm-tests-", dir=files_parent()))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 class OwnServer:
