@@ -12,7 +12,8 @@ import pytest
 
 from adapters.error_status import STATUS
 from core.domain import errors
-from gateway.settings import VARIABLES, Variable
+from gateway.settings import VARIABLES
+from gateway.variables import Variable
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("adapters", "core", "gateway")

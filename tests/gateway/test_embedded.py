@@ -19,7 +19,8 @@ from support.own_servers import files_parent
 
 from gateway.embedded import engines, lease, processes
 from gateway.embedded.processes import EngineError
-from gateway.settings import MIN_SECRET_BYTES, Settings
+from gateway.settings import Settings
+from gateway.variables import MIN_SECRET_BYTES
 
 HOLDER = """
 import sys

@@ -12,7 +12,7 @@ from support.jwt_tokens import LATER, NOW, USUAL, claims_of, refusal, signed
 
 from core.domain.errors import TokenExpired, TokenNotActive
 from gateway.auth.tokens import Claims
-from gateway.settings import MIN_SECRET_BYTES
+from gateway.variables import MIN_SECRET_BYTES
 
 
 def test_usual_claims_are_read():

@@ -1,0 +1,119 @@
+"""The kinds of variables that the environment may hold: how the text of each becomes a value."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway.jwk_set import KeySetError, is_url, load_keys
+
+MIN_SECRET_BYTES = 16  # RFC 7518 asks for 32; secrets of running systems are often shorter.
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+Reader = Callable[[str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable of the environment.
+
+    `read` turns its text into the setting's value, or raises ValueError with what was expected.
+    An unset or empty variable gives `default`.
+    """
+
+    name: str
+    read: Reader
+    default: Any
+    purpose: str
+    secret: bool
+
+
+def setting(
+    name: str, read: Reader, purpose: str, *, default: Any = None, secret: bool = False
+) -> Any:
+    """Return the field of a setting that this variable sets."""
+    variable = Variable(name, read, default, purpose, secret)
+    return field(default=default, metadata={"variable": variable})
+
+
+def url(*schemes: str, word: str | None = None) -> Reader:
+    """Return the reader of a URL with one of these schemes; `word` may stand instead of one."""
+    choices = [f"{scheme}://..." for scheme in schemes] + ([word] if word else [])
+
+    def read(text: str) -> str:
+        if text == word:
+            return text
+        try:
+            parts = urlsplit(text)
+            has_target = parts.port != 0 and bool(parts.netloc or parts.path.strip("/"))
+        except ValueError:
+            has_target = False
+        if not has_target or parts.scheme not in schemes:
+            raise ValueError(" or ".join(choices))
+        return text
+
+    return read
+
+
+def whole_number(least: int, most: int) -> Reader:
+    """Return the reader of a whole number within bounds."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def flag(text: str) -> bool:
+    """Read a truth value."""
+    if text.lower() in TRUE_WORDS:
+        return True
+    if text.lower() in FALSE_WORDS:
+        return False
+    raise ValueError("true or false")
+
+
+def log_level(text: str) -> str:
+    """Read the name of a log level."""
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError(" or ".join(LOG_LEVELS))
+    return text.lower()
+
+
+def secret(text: str) -> str:
+    """Read a secret of enough bytes."""
+    if len(text.encode()) < MIN_SECRET_BYTES:
+        raise ValueError(f"at least {MIN_SECRET_BYTES} bytes")
+    return text
+
+
+def key_set(text: str) -> str:
+    """Read the URL or the file of a JWK set; a file must hold keys already."""
+    if is_url(text):
+        return text  # Whoever publishes it may start later.
+    try:
+        load_keys(text)
+    except KeySetError as error:
+        raise ValueError(f"the URL or the file of a JWK set; {error}") from error
+    return text
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read names separated by commas."""
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        raise ValueError("names separated by commas")
+    return found
+
+
+def directory(text: str) -> Path:
+    """Read the absolute path of a directory, which may be missing."""
+    path = Path(text)
+    if not path.is_absolute() or (path.exists() and not path.is_dir()):
+        raise ValueError("the absolute path of a directory, which may be missing")
+    return path
