@@ -10,7 +10,7 @@ from core.caching.count_cache import MAX_COUNTS, CountCache
 from core.caching.entity_cache import EntityCache
 from core.domain.access import one_tenant, tenants_for, viewer_of
 from core.domain.clock import Clock, utc_now
-from core.domain.entity import Reference
+from core.domain.entity import EntityRef
 from core.domain.errors import (
     InvalidActivity,
     InvalidQuery,
@@ -37,11 +37,11 @@ from core.write_rules import WriteRules, exactly_one, exactly_one_at, found_ids
 
 Write = Callable[[Activity, Tenant], Activity]
 Render = Callable[[Activity, Tenant], bytes]
-References = Callable[[Sequence[Activity]], Set[Reference]]
+References = Callable[[Sequence[Activity]], Set[EntityRef]]
 """Names the entities that a dialect shows beside activities; `no_references` for none."""
 
 
-def no_references(_activities: Sequence[Activity]) -> Set[Reference]:
+def no_references(_activities: Sequence[Activity]) -> Set[EntityRef]:
     """Return no entity: nothing is shown beside the activities."""
     return frozenset()
 

@@ -41,8 +41,8 @@ class DirectoryEntries:
         chosen = _one_tenant(principal, tenant_id)
         text = self._store.read(chosen, [ref]).get(ref)
         if text is None:
-            raise EntityNotFound(detail=f"no {ref.kind} {ref.id} in tenant {chosen}")
-        return ndjson.write_entity(chosen, ref.kind, ref.id, orjson.loads(text))
+            raise EntityNotFound(detail=f"no {ref} in tenant {chosen}")
+        return ndjson.write_entity(chosen, *ref, orjson.loads(text))
 
     def put(
         self,
@@ -78,7 +78,7 @@ class DirectoryEntries:
             except InvalidEntity as error:
                 problems += [(f"line {number}: {name}", why) for name, why in error.problems]
                 continue
-            wanted[record.tenant_id][EntityRef(record.kind, record.id)] = record.fields
+            wanted[record.tenant_id][record.kind, record.id] = record.fields
             count += 1
         if problems:
             raise InvalidEntity.from_problems(problems[:MAX_PROBLEMS_SHOWN])
@@ -90,7 +90,7 @@ class DirectoryEntries:
         chosen = _one_tenant(principal, tenant_id)
         with self._database.transaction() as connection:
             if not remove_entity(connection, chosen, ref):
-                raise EntityNotFound(detail=f"no {ref.kind} {ref.id} in tenant {chosen}")
+                raise EntityNotFound(detail=f"no {ref} in tenant {chosen}")
 
     def _put(self, wanted: Mapping[int, Mapping[EntityRef, Mapping[str, Any]]]) -> set[EntityRef]:
         created: set[EntityRef] = set()
@@ -115,7 +115,7 @@ def _complete(
     payload: Mapping[str, Any], ref: EntityRef, *, tenant_id: int | None, allowed: Sequence[int]
 ) -> dict[str, Any]:
     """Return a body with what its URL says; raises InvalidEntity where the two disagree."""
-    said = {"kind": ref.kind, "id": ref.id}
+    said = dict(zip(("kind", "id"), ref, strict=True))
     if tenant_id is not None:
         said["tenant_id"] = tenant_id
     for name, value in said.items():

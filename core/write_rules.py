@@ -66,7 +66,7 @@ class WriteRules:
         added = sorted(references([wanted]) - references([before]))
         missing = missing_entities(connection, wanted.tenant_id, added) if added else []
         if missing:
-            problems = [(ref.kind, f"{ref.id} is not in the directory") for ref in missing]
+            problems = [(kind, f"{id_} is not in the directory") for kind, id_ in missing]
             raise InvalidActivity.from_problems(problems)
 
 

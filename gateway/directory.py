@@ -81,7 +81,7 @@ def post_entities() -> Response:
 def _ref(kind: str, entity_id: int) -> EntityRef:
     if not 1 <= entity_id <= MAX_ID:
         raise InvalidEntity("id", f"must be a whole number from 1 to {MAX_ID}")
-    return EntityRef(kind, entity_id)
+    return (kind, entity_id)
 
 
 def _tenant_id() -> int | None:

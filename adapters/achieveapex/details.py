@@ -1,56 +1,60 @@
 """The related entities that AchieveApex expands: users, the deal, a contact and a company.
 
-Each function renders an entity of the directory, once in its life (`Entity.rendered`), to JSON
-that a page takes in as it is. Lists expand "compact", a single activity "detailed".
+Each function renders an entity of the directory to a cached fragment of JSON, which a page takes
+in as it is. Lists expand "compact", a single activity "detailed".
 """
 
-from collections.abc import Callable
-from typing import Any, Literal, cast
-
-import orjson
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from adapters.achieveapex.fields import EXPANSIONS
-from core.domain.entity import Entity, Reference, Related
+from adapters.fragments import cached_fragment
+from core.domain.entity import Entity, Related
 
 Expansion = Literal["none", "compact", "detailed"]
-Find = Callable[[Reference], Entity | None]
 
 
-def _full_name(entity: Entity) -> str | None:
-    fields = entity.fields
-    if entity.kind == "contact":
-        return fields.get("name")
-    return f"{fields.get('first_name') or ''} {fields.get('last_name') or ''}".strip()
+@cached_fragment
+def compact_person(entity: Entity) -> dict[str, Any]:
+    """Render a user or contact in a list."""
+    return {"id": entity.id, "full_name": _full_name(entity.kind, entity.parse_fields())}
 
 
-def _compact_person(entity: Entity) -> orjson.Fragment:
-    return _fragment({"id": entity.id, "full_name": _full_name(entity)})
+@cached_fragment
+def compact_thing(entity: Entity) -> dict[str, Any]:
+    """Render a deal or company in a list."""
+    return {"id": entity.id, "name": entity.parse_fields().get("name")}
 
 
-def _compact_thing(entity: Entity) -> orjson.Fragment:
-    return _fragment({"id": entity.id, "name": entity.fields.get("name")})
+@cached_fragment
+def detailed_person(entity: Entity) -> dict[str, Any]:
+    """Render a user or contact beside a single activity."""
+    fields = entity.parse_fields()
+    full_name = _full_name(entity.kind, fields)
+    return {"id": entity.id, "full_name": full_name, "email": fields.get("email")}
 
 
-def _detailed_person(entity: Entity) -> orjson.Fragment:
-    email = entity.fields.get("email")
-    return _fragment({"id": entity.id, "full_name": _full_name(entity), "email": email})
-
-
-def _detailed_deal(entity: Entity) -> orjson.Fragment:
+@cached_fragment
+def detailed_deal(entity: Entity) -> dict[str, Any]:
+    """Render a deal beside a single activity."""
+    fields = entity.parse_fields()
     # A plain string on this wire, while the directory holds the whole stage:
     # docs/dialects/achieveapex.md A30.
-    stage = (entity.fields.get("stage") or {}).get("name")
-    return _fragment({"id": entity.id, "name": entity.fields.get("name"), "stage": stage})
+    stage = (fields.get("stage") or {}).get("name")
+    return {"id": entity.id, "name": fields.get("name"), "stage": stage}
 
 
-def _detailed_company(entity: Entity) -> orjson.Fragment:
-    name, website = entity.fields.get("name"), entity.fields.get("website")
-    return _fragment({"id": entity.id, "name": name, "website": website})
+@cached_fragment
+def detailed_company(entity: Entity) -> dict[str, Any]:
+    """Render a company beside a single activity."""
+    fields = entity.parse_fields()
+    return {"id": entity.id, "name": fields.get("name"), "website": fields.get("website")}
 
 
-def _fragment(shape: dict[str, Any]) -> orjson.Fragment:
-    # A copy: bytes that orjson returns keep 4 KiB of memory, and these are cached.
-    return orjson.Fragment(bytes(memoryview(orjson.dumps(shape))))
+def _full_name(kind: str, fields: Mapping[str, Any]) -> str | None:
+    if kind == "contact":
+        return fields.get("name")
+    return f"{fields.get('first_name') or ''} {fields.get('last_name') or ''}".strip()
 
 
 # Of every expansion: its kind in the directory and the key of the record that holds its id.
@@ -61,13 +65,13 @@ _SOURCES = (
     ("contact", "contact_id"),
     ("company", "company_id"),
 )
-_COMPACT = (_compact_person, _compact_person, _compact_thing, _compact_person, _compact_thing)
+_COMPACT = (compact_person, compact_person, compact_thing, compact_person, compact_thing)
 _DETAILED = (
-    _detailed_person,
-    _detailed_person,
-    _detailed_deal,
-    _detailed_person,
-    _detailed_company,
+    detailed_person,
+    detailed_person,
+    detailed_deal,
+    detailed_person,
+    detailed_company,
 )
 _SHAPES = {
     "compact": tuple(zip(EXPANSIONS, _SOURCES, _COMPACT, strict=True)),
@@ -77,8 +81,7 @@ _SHAPES = {
 
 def expand(record: dict[str, Any], related: Related, expansion: Expansion) -> None:
     """Add the five related entities to a record; one that is not known is null."""
-    find = cast(Find, related.get)  # A plain pair finds what an EntityRef does, and is cheaper.
     for name, (kind, key), render in _SHAPES[expansion]:
         number = record[key]
-        entity = None if number is None else find((kind, number))
-        record[name] = None if entity is None else entity.rendered(render)
+        entity = None if number is None else related.get((kind, number))
+        record[name] = None if entity is None else render(entity)

@@ -11,7 +11,7 @@ from adapters.achieveapex.body_values import shortest
 from adapters.achieveapex.details import Expansion, expand
 from adapters.achieveapex.fields import FIELD_BY_NAME, READ_ONLY, UNKNOWN_KEY, Field
 from adapters.achieveapex.timestamps import date_text, time_text, timestamp_text
-from core.domain.entity import Reference, Related
+from core.domain.entity import EntityRef, Related
 from core.domain.errors import InvalidActivity
 from core.domain.model import Activity, Tenant
 from core.domain.schedule import (
@@ -71,9 +71,9 @@ def select(record: dict[str, Any], names: tuple[str, ...] | None) -> dict[str, A
     return record if names is None else {name: record[name] for name in names if name in record}
 
 
-def references(activities: Iterable[Activity]) -> set[Reference]:
+def references(activities: Iterable[Activity]) -> set[EntityRef]:
     """Return the entities that expanded records show: of every list the first."""
-    refs: set[Reference] = set()
+    refs: set[EntityRef] = set()
     for activity in activities:
         refs.add(("user", activity.created_by))
         if activity.assignee_ids:

@@ -1,21 +1,21 @@
 """The objects that Deskera embeds in an activity: users, persons, organizations and the deal.
 
-Each function renders an entity of the directory, once in its life (`Entity.rendered`), to JSON
-that a page takes in as it is. The page documents none of these objects: every key, its order and
-its zero value come from the samples (docs/dialects/deskera.md D61 to D69).
+Each function renders an entity of the directory to a cached fragment of JSON, which a page takes
+in as it is. The page documents none of these objects: every key, its order and its zero value
+come from the samples (docs/dialects/deskera.md D61 to D69).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
+from adapters.fragments import cached_fragment
 from core.domain.entity import Entity
 
 
-def user_info(user: Entity) -> orjson.Fragment:
+@cached_fragment
+def user_info(user: Entity) -> dict[str, Any]:
     """Render a UserShortInfo: 7 keys, all always there."""
-    return _fragment(_user(user.id, user.fields))
+    return _user(user.id, user.parse_fields())
 
 
 def unknown_user(user_id: int) -> dict[str, Any]:
@@ -23,65 +23,62 @@ def unknown_user(user_id: int) -> dict[str, Any]:
     return _user(user_id, {})
 
 
-def person_info(contact: Entity) -> orjson.Fragment:
+@cached_fragment
+def person_info(contact: Entity) -> dict[str, Any]:
     """Render the ContactShortInfo of a person."""
-    return _fragment(_contact(contact.id, contact.fields, kind="person"))
+    return _contact(contact.id, contact.parse_fields(), kind="person")
 
 
-def organization_info(company: Entity) -> orjson.Fragment:
+@cached_fragment
+def organization_info(company: Entity) -> dict[str, Any]:
     """Render the ContactShortInfo of an organization: our company."""
-    return _fragment(_contact(company.id, company.fields, kind="organization"))
+    return _contact(company.id, company.parse_fields(), kind="organization")
 
 
-def deal_info(deal: Entity) -> orjson.Fragment:
+@cached_fragment
+def deal_info(deal: Entity) -> dict[str, Any]:
     """Render `deal_details`: 26 keys.
 
     `activity_id`, `order`, `stage_name`, `deal_probability` and `rotting_days` are zero in every
     sample, also where `stage` says otherwise. `mobile` and `email` are the contact's. Stamps are
     in UTC, whatever the zone of the activity's own.
     """
-    fields = deal.fields
+    fields = deal.parse_fields()
     contact, company, owner = (deal.links.get(name) for name in ("contact", "company", "owner"))
-    contact_fields: Mapping[str, Any] = contact.fields if contact else {}
+    contact_fields: Mapping[str, Any] = contact.parse_fields() if contact else {}
     contact_id = fields.get("contact_id") or 0
     company_id = fields.get("company_id") or 0
     owner_id = fields.get("owner_id") or 0
-    return _fragment(
-        {
-            "id": deal.id,
-            "name": fields.get("name") or "",
-            "pipeline_id": fields.get("pipeline_id") or 0,
-            "stage_id": fields.get("stage_id") or 0,
-            "stage": _stage(fields.get("stage")),
-            "contact_id": contact_id,
-            "organization_id": company_id,
-            "mobile": contact_fields.get("phone") or "",
-            "email": contact_fields.get("email") or "",
-            "currency_code": fields.get("currency_code") or "",
-            "amount": fields.get("amount") or "0",  # Text here, a number in the deals API.
-            "closing_date": fields.get("closing_date"),
-            "status": fields.get("status") or 0,
-            "activity_id": 0,
-            "order": 0,
-            "stage_name": "",
-            "deal_probability": 0,
-            "rotting_days": 0,
-            "owner_id": owner_id,
-            "is_deleted": False,
-            "contact_info": (
-                contact.rendered(person_info) if contact else _contact(contact_id, {}, kind="")
-            ),
-            "organization_info": (
-                company.rendered(organization_info)
-                if company
-                else _contact(company_id, {}, kind="")
-            ),
-            "owner_info": owner.rendered(user_info) if owner else unknown_user(owner_id),
-            "reason": fields.get("reason") or "",
-            "custom_field": [_custom_field(item) for item in fields.get("custom_fields") or ()],
-            "created_at": fields.get("created_at"),
-        }
-    )
+    return {
+        "id": deal.id,
+        "name": fields.get("name") or "",
+        "pipeline_id": fields.get("pipeline_id") or 0,
+        "stage_id": fields.get("stage_id") or 0,
+        "stage": _stage(fields.get("stage")),
+        "contact_id": contact_id,
+        "organization_id": company_id,
+        "mobile": contact_fields.get("phone") or "",
+        "email": contact_fields.get("email") or "",
+        "currency_code": fields.get("currency_code") or "",
+        "amount": fields.get("amount") or "0",  # Text here, a number in the deals API.
+        "closing_date": fields.get("closing_date"),
+        "status": fields.get("status") or 0,
+        "activity_id": 0,
+        "order": 0,
+        "stage_name": "",
+        "deal_probability": 0,
+        "rotting_days": 0,
+        "owner_id": owner_id,
+        "is_deleted": False,
+        "contact_info": (person_info(contact) if contact else _contact(contact_id, {}, kind="")),
+        "organization_info": (
+            organization_info(company) if company else _contact(company_id, {}, kind="")
+        ),
+        "owner_info": user_info(owner) if owner else unknown_user(owner_id),
+        "reason": fields.get("reason") or "",
+        "custom_field": [_custom_field(item) for item in fields.get("custom_fields") or ()],
+        "created_at": fields.get("created_at"),
+    }
 
 
 def _user(user_id: int, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,8 +133,3 @@ def _custom_field(item: Mapping[str, Any]) -> dict[str, Any]:
         "module": item.get("module") or "",
         "shortName": item.get("short_name") or "",  # The one camelCase key of the object.
     }
-
-
-def _fragment(value: dict[str, Any]) -> orjson.Fragment:
-    # A copy: bytes that orjson returns keep 4 KiB of memory, and these are cached.
-    return orjson.Fragment(bytes(memoryview(orjson.dumps(value))))

@@ -20,7 +20,7 @@ from core.domain.counters import (
     Counters,
     new_counters,
 )
-from core.domain.entity import Entity, EntityRef, Reference, Related
+from core.domain.entity import Entity, EntityRef, Related
 from core.domain.model import Tenant
 from core.storage.entity_store import EntityStore
 
@@ -60,7 +60,7 @@ class EntityCache:
         """Return a tenant as it is at this directory version or later."""
         return self._snapshot(tenant_id, version).tenant
 
-    def lookup(self, tenant_id: int, version: int, refs: Set[Reference]) -> Related:
+    def lookup(self, tenant_id: int, version: int, refs: Set[EntityRef]) -> Related:
         """Return these entities and perhaps others, at this directory version or later.
 
         However many refs: at most one call of the shared cache and two statements; usually none.
@@ -108,18 +108,16 @@ class EntityCache:
                 snapshot.advance(tenant, present, changes)
         return snapshot
 
-    def _load_missing(self, snapshot: TenantSnapshot, refs: Set[Reference]) -> Related:
+    def _load_missing(self, snapshot: TenantSnapshot, refs: Set[EntityRef]) -> Related:
         """Return all the refs, loading those that are not cached or stale.
 
         One thread at a time loads for a tenant, so that many requests for one entity load it once.
         """
         with snapshot.lock:
             cached = snapshot.entities
-            missing = {
-                EntityRef(*ref) for ref in refs if ref not in cached or ref in snapshot.stale
-            }
+            missing = {ref for ref in refs if ref not in cached or ref in snapshot.stale}
             loaded = self._load(snapshot, missing) if missing else {}
-            found = {EntityRef(*ref): cached.get(EntityRef(*ref)) for ref in refs} | loaded
+            found = {ref: cached.get(ref) for ref in refs} | loaded
             new = sum(ref not in cached for ref in missing)
             self._keep(snapshot, loaded)
             snapshot.misses += new
@@ -196,7 +194,9 @@ class EntityCache:
     ) -> dict[EntityRef, Entity]:
         """Return entities of these texts, the deals with the entities that they name."""
         made = {ref: Entity(*ref, text) for ref, text in texts.items()}
-        links = {ref: links_of(deal.fields) for ref, deal in made.items() if ref.kind == "deal"}
+        links = {
+            ref: links_of(deal.parse_fields()) for ref, deal in made.items() if ref[0] == "deal"
+        }
         named = {link for names in links.values() for link in names.values()} - made.keys()
         cached = {ref: entity for ref in named if (entity := snapshot.find_valid(ref))}
         missing = named - cached.keys()

@@ -46,17 +46,20 @@ class SharedEntityCache:
         """Store entities that were loaded at this version, for all workers."""
         entries = {}
         for entity in entities:
-            key = self._key(tenant_id, EntityRef(entity.kind, entity.id))
+            key = self._key(tenant_id, (entity.kind, entity.id))
             entries[key] = _encoded(key, entity, loaded_at)
         self._cache.set_many(entries)
 
     def _key(self, tenant_id: int, ref: EntityRef) -> str:
-        return f"crm:{{{self._identity}:{tenant_id}}}:{ref.kind}:{ref.id}"
+        kind, id_ = ref
+        return f"crm:{{{self._identity}:{tenant_id}}}:{kind}:{id_}"
 
 
 def _encoded(key: str, entity: Entity, loaded_at: int) -> bytes:
-    links = {name: link.fields for name, link in entity.links.items()}
-    return orjson.dumps({"key": key, "at": loaded_at, "fields": entity.fields, "links": links})
+    links = {name: link.parse_fields() for name, link in entity.links.items()}
+    return orjson.dumps(
+        {"key": key, "at": loaded_at, "fields": entity.parse_fields(), "links": links}
+    )
 
 
 def _decoded(ref: EntityRef, key: str, raw: bytes) -> SharedEntry | None:
@@ -65,7 +68,7 @@ def _decoded(ref: EntityRef, key: str, raw: bytes) -> SharedEntry | None:
         entry = orjson.loads(raw)
         fields, links, loaded_at = entry["fields"], entry["links"], entry["at"]
         is_ours = entry["key"] == key and isinstance(loaded_at, int) and isinstance(fields, dict)
-        named = links_of(fields) if ref.kind == "deal" else {}
+        named = links_of(fields) if ref[0] == "deal" else {}
         linked = {name: Entity(*named[name], _text(link)) for name, link in links.items()}
         entity = Entity(*ref, _text(fields), linked, tuple(named.values()))
     except (ValueError, TypeError, KeyError, AttributeError):

@@ -9,21 +9,21 @@ from collections.abc import Iterable, Mapping, Set
 from threading import Lock
 from typing import Any
 
-from core.domain.entity import Entity, EntityRef, Reference, Related
+from core.domain.entity import Entity, EntityRef, Related
 from core.domain.model import Tenant
 from core.storage.entity_store import EntityChange
 
 MAX_CHANGES = 10_000
 """Entities that a change log names at most; with more, it starts anew at the present version."""
 
-BEFORE_ALL = EntityRef("", 0)
+BEFORE_ALL = ("", 0)
 LINK_KINDS = {"contact": "contact", "company": "company", "owner": "user"}
 
 
 def links_of(fields: Mapping[str, Any]) -> dict[str, EntityRef]:
     """Return the entities that a deal names, under the names of `Entity.links`."""
     return {
-        name: EntityRef(kind, fields[f"{name}_id"])
+        name: (kind, fields[f"{name}_id"])
         for name, kind in LINK_KINDS.items()
         if fields.get(f"{name}_id")
     }
@@ -31,7 +31,7 @@ def links_of(fields: Mapping[str, Any]) -> dict[str, EntityRef]:
 
 def shown_by(entity: Entity) -> Iterable[EntityRef]:
     """Return every entity whose change would change what this one shows."""
-    return (EntityRef(entity.kind, entity.id), *entity.names)
+    return ((entity.kind, entity.id), *entity.names)
 
 
 class TenantSnapshot:
@@ -77,7 +77,7 @@ class TenantSnapshot:
             return False
         return all(self._change_log.get(ref, 0) <= loaded_at for ref in shown_by(entity))
 
-    def find_all(self, refs: Set[Reference]) -> Related | None:
+    def find_all(self, refs: Set[EntityRef]) -> Related | None:
         """Return the cached entities if all these are valid ones; takes no lock.
 
         `clear` replaces `entities` before `stale`. Reading them in the opposite order never pairs
@@ -106,7 +106,7 @@ class TenantSnapshot:
 
     def _invalidate(self, changed: Set[EntityRef]) -> None:
         self.stale |= changed & self.entities.keys()
-        if any(ref.kind != "deal" for ref in changed):
+        if any(kind != "deal" for kind, _ in changed):
             self.stale.update(
                 ref
                 for ref, deal in self.entities.items()

@@ -121,13 +121,13 @@ def references(activities: Iterable[Activity]) -> set[EntityRef]:
     """Return every entity that the activities name."""
     refs: set[EntityRef] = set()
     for activity in activities:
-        refs.update([EntityRef("user", user_id) for user_id in activity.assignee_ids])
-        refs.update([EntityRef("contact", contact_id) for contact_id in activity.contact_ids])
-        refs.update([EntityRef("company", company_id) for company_id in activity.company_ids])
+        refs.update([("user", user_id) for user_id in activity.assignee_ids])
+        refs.update([("contact", contact_id) for contact_id in activity.contact_ids])
+        refs.update([("company", company_id) for company_id in activity.company_ids])
         if activity.deal_id:
-            refs.add(EntityRef("deal", activity.deal_id))
-        refs.add(EntityRef("user", activity.owner_id))
-        refs.add(EntityRef("user", activity.created_by))
+            refs.add(("deal", activity.deal_id))
+        refs.add(("user", activity.owner_id))
+        refs.add(("user", activity.created_by))
     return refs
 
 

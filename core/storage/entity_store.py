@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, update
 from sqlalchemy.dialects.postgresql import insert
 
-from core.domain.entity import EntityRef, Reference
+from core.domain.entity import EntityRef
 from core.storage.database import Database
 from core.storage.tables import entities
 from core.storage.tenant_store import lock_directory, next_directory_version
@@ -40,7 +40,7 @@ _TENANT = """
 
 def _by_ref(found: Iterable[tuple[str, int, str]]) -> dict[EntityRef, str]:
     """Return rows by their refs. Caches keep many of them, so that equal kinds share one string."""
-    return {EntityRef(intern(kind), id_): fields for kind, id_, fields in found}
+    return {(intern(kind), id_): fields for kind, id_, fields in found}
 
 
 class EntityChange(NamedTuple):
@@ -56,14 +56,15 @@ class EntityStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def read(self, tenant_id: int, refs: Iterable[Reference]) -> dict[EntityRef, str]:
+    def read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, str]:
         """Return the fields, as JSON text, of those entities that are known."""
         found = self._database.read(_READ, _wanted(tenant_id, refs))
         return _by_ref(found)
 
     def after(self, tenant_id: int, ref: EntityRef, *, limit: int) -> dict[EntityRef, str]:
         """Return the next entities after one, by kind and id, as `read` does."""
-        parameters = {"tenant_id": tenant_id, "kind": ref.kind, "id": ref.id, "limit": limit}
+        kind, id_ = ref
+        parameters = {"tenant_id": tenant_id, "kind": kind, "id": id_, "limit": limit}
         found = self._database.read(_AFTER, parameters)
         return _by_ref(found)
 
@@ -71,7 +72,7 @@ class EntityStore:
         """Return what changed after a directory version, newest first, at most `limit`."""
         parameters = {"tenant_id": tenant_id, "version": since, "limit": limit}
         found = self._database.read(_CHANGES, parameters)
-        return [EntityChange(EntityRef(kind, id_), version) for kind, id_, version in found]
+        return [EntityChange((kind, id_), version) for kind, id_, version in found]
 
     def tenant_row(self, tenant_id: int) -> tuple[int, str, str, str] | None:
         """Return a tenant's directory version, name and two zones."""
@@ -96,13 +97,13 @@ def put_entities(
         rows = [
             {
                 "tenant_id": tenant_id,
-                "kind": ref.kind,
-                "id": ref.id,
+                "kind": kind,
+                "id": id_,
                 "version": version,
                 "fields": fields,
                 "is_removed": False,
             }
-            for ref, fields in changed.items()
+            for (kind, id_), fields in changed.items()
         ]
         statement = insert(entities)
         replaced = {name: statement.excluded[name] for name in ("version", "fields", "is_removed")}
@@ -117,10 +118,10 @@ def _stored(
     connection: Connection, tenant_id: int, refs: Iterable[EntityRef]
 ) -> dict[EntityRef, dict[str, Any]]:
     found = connection.exec_driver_sql(_READ, _wanted(tenant_id, refs))
-    return {EntityRef(kind, id_): orjson.loads(fields) for kind, id_, fields in found}
+    return {(kind, id_): orjson.loads(fields) for kind, id_, fields in found}
 
 
-def _wanted(tenant_id: int, refs: Iterable[Reference]) -> dict[str, Any]:
+def _wanted(tenant_id: int, refs: Iterable[EntityRef]) -> dict[str, Any]:
     ordered = list(refs)
     return {
         "tenant_id": tenant_id,
@@ -141,12 +142,13 @@ def remove_entity(connection: Connection, tenant_id: int, ref: EntityRef) -> boo
     """Remove an entity, leaving a tombstone; returns whether it was there."""
     if not lock_directory(connection, tenant_id) or not _stored(connection, tenant_id, [ref]):
         return False
+    kind, id_ = ref
     connection.execute(
         update(entities)
         .where(
             _columns.tenant_id == tenant_id,
-            _columns.kind == ref.kind,
-            _columns.id == ref.id,
+            _columns.kind == kind,
+            _columns.id == id_,
         )
         .values(version=next_directory_version(connection, tenant_id), fields={}, is_removed=True)
     )

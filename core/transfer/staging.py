@@ -198,7 +198,7 @@ class Staging:
             _ENTITIES, {"tenant_id": tenant_id}, execution_options={"stream_results": True}
         )
         for batch in found.partitions(BATCH_SIZE):
-            yield {EntityRef(kind, entity_id): fields for kind, entity_id, fields in batch}
+            yield {(kind, entity_id): fields for kind, entity_id, fields in batch}
 
 
 def activity_row(activity: Activity, *, line: int, stamps: frozenset[str]) -> Row:

@@ -11,7 +11,6 @@ from support.own_servers import OwnServer
 from core.caching.entity_cache import EntityCache
 from core.caching.redis_cache import RedisCache
 from core.caching.shared_entity_cache import SharedEntityCache
-from core.domain.entity import EntityRef
 from core.storage import migrate
 from core.storage.database import Database
 from core.storage.entity_store import EntityStore
@@ -24,11 +23,11 @@ def office(database: Database, tenant: Home, own_redis: OwnServer) -> Office:
 
 
 def test_lookup_finds_known_and_omits_unknown(office: Office) -> None:
-    unknown = EntityRef("company", 404)
+    unknown = ("company", 404)
     found = office.cache().lookup(office.tenant_id, office.version(), {USER, unknown})
     user = found[USER]
     assert user is not None
-    assert user.fields == ENTITIES[USER]
+    assert user.parse_fields() == ENTITIES[USER]
     assert found.get(unknown) is None
 
 
@@ -63,7 +62,7 @@ def test_removal_shows_at_once(office: Office) -> None:
 
 
 def test_arrival_of_unknown_shows_at_once(office: Office) -> None:
-    worker, late = office.worker(), EntityRef("company", 8)
+    worker, late = office.worker(), ("company", 8)
     assert worker(late) is None
     office.put({late: {"name": "Late"}})
     assert worker(late) == {"name": "Late"}
@@ -170,7 +169,7 @@ def test_changed_tenant_shows_at_once(office: Office, database: Database) -> Non
 
 def test_memory_is_bounded(office: Office) -> None:
     cache = office.cache(capacity=10)
-    refs = {EntityRef("contact", number): {"name": str(number)} for number in range(100, 200)}
+    refs = {("contact", number): {"name": str(number)} for number in range(100, 200)}
     office.put(refs)
     for ref in refs:
         cache.lookup(office.tenant_id, office.version(), {ref})
@@ -182,26 +181,26 @@ def test_others_are_read_ahead_after_many_misses(
 ) -> None:
     monkeypatch.setattr("core.caching.entity_cache.READ_AHEAD_AFTER", 2)
     monkeypatch.setattr("core.caching.entity_cache.READ_AHEAD", 20)
-    contacts = {EntityRef("contact", number): {"name": str(number)} for number in range(20, 60)}
-    deals = {EntityRef("deal", number): {"name": "D", "owner_id": 5} for number in range(20, 25)}
+    contacts = {("contact", number): {"name": str(number)} for number in range(20, 60)}
+    deals = {("deal", number): {"name": "D", "owner_id": 5} for number in range(20, 25)}
     office.put(contacts | deals)
     cache, version = office.cache(), office.version()
     for number in range(900, 906):  # None of them is known: each is a miss.
-        cache.lookup(office.tenant_id, version, {EntityRef("company", number)})
+        cache.lookup(office.tenant_id, version, {("company", number)})
     statements.clear()
     found = cache.lookup(office.tenant_id, version, {*contacts, *deals, USER, CONTACT, DEAL})
     assert statements == []
-    owners = [deal.links["owner"].fields for ref in deals if (deal := found[ref])]
+    owners = [deal.links["owner"].parse_fields() for ref in deals if (deal := found[ref])]
     assert owners == [ENTITIES[USER]] * len(deals)
-    office.put({EntityRef("contact", 59): {"name": "changed"}})
-    changed = EntityRef("contact", 59)
-    cache.lookup(office.tenant_id, version, {EntityRef("company", 907)})
+    office.put({("contact", 59): {"name": "changed"}})
+    changed = ("contact", 59)
+    cache.lookup(office.tenant_id, version, {("company", 907)})
     version = office.version()
     cache.tenant(office.tenant_id, version)
     statements.clear()
     after = cache.lookup(office.tenant_id, version, {changed})[changed]
     assert after is not None
-    assert after.fields == {"name": "changed"}
+    assert after.parse_fields() == {"name": "changed"}
     assert len(statements) == 1  # What changed is no reason to read ahead.
 
 
@@ -210,11 +209,11 @@ def test_reading_ahead_stops_at_the_capacity(
 ) -> None:
     monkeypatch.setattr("core.caching.entity_cache.READ_AHEAD_AFTER", 0)
     monkeypatch.setattr("core.caching.entity_cache.READ_AHEAD", 10)
-    refs = {EntityRef("contact", number): {"name": str(number)} for number in range(100, 200)}
+    refs = {("contact", number): {"name": str(number)} for number in range(100, 200)}
     office.put(refs)
     cache, version = office.cache(capacity=25), office.version()
     for number in range(900, 910):
-        cache.lookup(office.tenant_id, version, {EntityRef("company", number)})
+        cache.lookup(office.tenant_id, version, {("company", number)})
     assert 20 <= cached_count(cache, office) <= 25
 
 
@@ -242,7 +241,7 @@ def test_more_changes_than_the_log_holds(office: Office, monkeypatch: pytest.Mon
     worker = office.worker()
     worker(CONTACT)
     for number in range(20, 30):
-        office.put({EntityRef("user", number): {"first_name": "New"}})
+        office.put({("user", number): {"first_name": "New"}})
     office.put({CONTACT: {"name": "Hopper"}})
     assert worker(CONTACT) == {"name": "Hopper"}
     assert office.worker()(CONTACT) == {"name": "Hopper"}

@@ -55,7 +55,7 @@ if what == "activity":
         subject="new", visibility="private"))
 else:
     with database.transaction() as connection:
-        put_entities(connection, tenant_id, {EntityRef("contact", 7): {"name": "new"}})
+        put_entities(connection, tenant_id, {("contact", 7): {"name": "new"}})
 die()  # Committed, and nobody was told.
 """
 

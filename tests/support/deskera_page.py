@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from adapters.deskera.translate import apply, show
-from core.domain.entity import Entity, EntityRef
+from core.domain.entity import Entity
 from core.domain.errors import InvalidActivity
 from core.domain.model import Activity, Tenant, blank_activity
 from core.domain.schedule import with_instant, with_wall_clock
@@ -106,7 +106,7 @@ def _entities() -> list[Entity]:
     ]
 
 
-RELATED = {EntityRef(entity.kind, entity.id): entity for entity in _entities()}
+RELATED = {(entity.kind, entity.id): entity for entity in _entities()}
 
 
 def shown(of: Activity, tenant: Tenant = UTC_TENANT) -> dict[str, Any]:

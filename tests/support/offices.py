@@ -11,9 +11,9 @@ from core.storage import migrate
 from core.storage.database import Database
 from core.storage.entity_store import EntityStore, put_entities, remove_entity
 
-USER = EntityRef("user", 5)
-CONTACT = EntityRef("contact", 7)
-DEAL = EntityRef("deal", 9)
+USER = ("user", 5)
+CONTACT = ("contact", 7)
+DEAL = ("deal", 9)
 ENTITIES: dict[EntityRef, dict[str, Any]] = {
     USER: {"first_name": "Ada"},
     CONTACT: {"name": "Grace"},
@@ -56,8 +56,8 @@ class Office:
             found = cache.lookup(self.tenant_id, self.version(), {ref}).get(ref)
             if found is None:
                 return None
-            links = {name: link.fields for name, link in found.links.items()}
-            return {**found.fields, **({"links": links} if links else {})}
+            links = {name: link.parse_fields() for name, link in found.links.items()}
+            return {**found.parse_fields(), **({"links": links} if links else {})}
 
         return look
 

@@ -229,19 +229,20 @@ def records(draw: st.DrawFn) -> tuple[Activity, Tenant]:
 
 def related_to(activity: Activity) -> Related:
     """Return a directory that knows about every second entity of an activity."""
-    refs = [EntityRef("user", activity.owner_id), EntityRef("user", activity.created_by)]
+    refs = [("user", activity.owner_id), ("user", activity.created_by)]
     for kind, numbers in (
         ("user", activity.assignee_ids),
         ("contact", activity.contact_ids),
         ("company", activity.company_ids),
         ("deal", (activity.deal_id or 2,)),
     ):
-        refs += [EntityRef(kind, number) for number in numbers]
-    return {ref: entity(ref) for ref in refs if ref.id % 2}
+        refs += [(kind, number) for number in numbers]
+    return {ref: entity(ref) for ref in refs if ref[1] % 2}
 
 
 def entity(ref: EntityRef) -> Entity:
     """Return a directory entity whose fields tell it from every other one."""
-    name = f"{ref.kind} {ref.id}"
-    fields = {"name": name, "first_name": name, "last_name": "L\u00e9", "email": f"{ref.id}@x.io"}
-    return Entity(ref.kind, ref.id, fields)
+    kind, id_ = ref
+    name = f"{kind} {id_}"
+    fields = {"name": name, "first_name": name, "last_name": "L\u00e9", "email": f"{id_}@x.io"}
+    return Entity(kind, id_, fields)

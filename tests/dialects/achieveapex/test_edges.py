@@ -9,7 +9,7 @@ from support.wire_bodies import json_of
 
 from adapters.achieveapex.translate import MAX_PROBLEMS, Expansion, apply, select, show
 from adapters.deskera import translate as deskera
-from core.domain.entity import Entity, EntityRef
+from core.domain.entity import Entity
 from core.domain.errors import InvalidActivity
 from core.domain.model import MAX_ID, Activity, Tenant
 
@@ -27,7 +27,7 @@ def problems_of(activity: Activity, body: dict[str, Any]) -> list[tuple[str, str
 def expanded(*entities: Entity, expansion: Expansion = "detailed") -> dict[str, Any]:
     """Return the expansions of a record beside a directory of these entities."""
     activity = BLANK._replace(id=1, assignee_ids=(45,), contact_ids=(45,), company_ids=(45,))
-    related = {EntityRef(entity.kind, entity.id): entity for entity in entities}
+    related = {(entity.kind, entity.id): entity for entity in entities}
     return json_of(show(activity._replace(deal_id=45), related, TENANT, expansion))
 
 

@@ -5,7 +5,7 @@ from support.factories import make_activity, make_tenant
 
 from adapters.achieveapex.fields import EXPANSIONS
 from adapters.achieveapex.translate import references, select, show
-from core.domain.entity import Entity, EntityRef
+from core.domain.entity import Entity
 from core.domain.model import Activity
 
 TENANT = make_tenant()
@@ -18,13 +18,13 @@ def stored(**fields: object) -> Activity:
 
 
 ENTITIES = {
-    EntityRef("user", 45): {"first_name": "Jane", "last_name": "Smith", "email": "j@example.com"},
-    EntityRef("user", 46): {"first_name": "Cher", "last_name": "", "email": None},
-    EntityRef("deal", 789): {"name": "Solution", "stage": {"name": "Proposal", "order": 1}},
-    EntityRef("contact", 456): {"name": "Alex Johnson"},
-    EntityRef("company", 345): {"name": "Acme Corp", "website": "https://acmecorp.com"},
+    ("user", 45): {"first_name": "Jane", "last_name": "Smith", "email": "j@example.com"},
+    ("user", 46): {"first_name": "Cher", "last_name": "", "email": None},
+    ("deal", 789): {"name": "Solution", "stage": {"name": "Proposal", "order": 1}},
+    ("contact", 456): {"name": "Alex Johnson"},
+    ("company", 345): {"name": "Acme Corp", "website": "https://acmecorp.com"},
 }
-RELATED = {ref: Entity(ref.kind, ref.id, fields) for ref, fields in ENTITIES.items()}
+RELATED = {ref: Entity(*ref, fields) for ref, fields in ENTITIES.items()}
 
 
 def expansions(activity: Activity, expansion: str) -> dict:
@@ -66,7 +66,7 @@ def test_unknown_entities_are_null():
 
 
 def test_deal_without_stage_shows_null():
-    related = {EntityRef("deal", 789): Entity("deal", 789, {"name": "Solution", "stage": None})}
+    related = {("deal", 789): Entity("deal", 789, {"name": "Solution", "stage": None})}
     record = show(stored(), related, TENANT, "detailed")
     assert orjson.loads(orjson.dumps(record["deal"]))["stage"] is None
 

@@ -17,7 +17,7 @@ from adapters.achieveapex.errors import FeathersError, on_core_error, on_feather
 from adapters.achieveapex.query import to_query
 from adapters.achieveapex.translate import apply, select, show
 from adapters.http import WireSettings
-from core.domain.entity import Entity, EntityRef
+from core.domain.entity import Entity
 from core.domain.errors import ActivityNotFound, CoreError
 from core.domain.model import Activity, Tenant, blank_activity
 from core.domain.query import AllOf, Compare, HasMember, SortKey
@@ -30,15 +30,15 @@ NOW = datetime.fromisoformat("2025-04-01T14:22:17.562Z")
 
 _people = {45: ("Jane", "Smith", "jane.smith"), 46: ("John", "Doe", "john.doe")}
 _users = {
-    EntityRef("user", n): {"first_name": a, "last_name": b, "email": f"{mail}@example.com"}
+    ("user", n): {"first_name": a, "last_name": b, "email": f"{mail}@example.com"}
     for n, (a, b, mail) in _people.items()
 }
 _things = {
-    EntityRef("deal", 789): {"name": "Enterprise Solution", "stage": {"name": "Proposal"}},
-    EntityRef("contact", 456): {"name": "Alex Johnson", "email": "alex.johnson@acmecorp.com"},
-    EntityRef("company", 345): {"name": "Acme Corp", "website": "https://acmecorp.com"},
+    ("deal", 789): {"name": "Enterprise Solution", "stage": {"name": "Proposal"}},
+    ("contact", 456): {"name": "Alex Johnson", "email": "alex.johnson@acmecorp.com"},
+    ("company", 345): {"name": "Acme Corp", "website": "https://acmecorp.com"},
 }
-RELATED = {ref: Entity(ref.kind, ref.id, fields) for ref, fields in (_users | _things).items()}
+RELATED = {ref: Entity(*ref, fields) for ref, fields in (_users | _things).items()}
 
 
 def answer(case: str) -> Any:

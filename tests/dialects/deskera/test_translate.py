@@ -18,7 +18,7 @@ from support.deskera_page import (
 
 from adapters.deskera.fields import FIELDS, WRITABLE
 from adapters.deskera.translate import references, show
-from core.domain.entity import Entity, EntityRef
+from core.domain.entity import Entity
 from core.domain.model import MAX_ID, Activity
 
 
@@ -74,7 +74,7 @@ def test_unknown_entities_leave_zeros():
 
 
 def test_deal_without_anything_shows_zeros():
-    bare = {EntityRef("deal", 3): Entity("deal", 3, {"name": "A", "contact_id": 8})}
+    bare = {("deal", 3): Entity("deal", 3, {"name": "A", "contact_id": 8})}
     deal = orjson.loads(orjson.dumps(show(activity(deal_id=3), bare, TENANT)))["deal_details"]
     assert len(deal) == 26
     assert (deal["stage"], deal["closing_date"], deal["amount"]) == (None, None, "0")
@@ -87,7 +87,7 @@ def test_deal_without_anything_shows_zeros():
 
 
 def test_person_shows_its_organization():
-    person = {EntityRef("contact", 3): Entity("contact", 3, {"name": "A", "company_id": 4})}
+    person = {("contact", 3): Entity("contact", 3, {"name": "A", "company_id": 4})}
     document = orjson.loads(orjson.dumps(show(activity(contact_ids=(3,)), person, TENANT)))
     details = document["contact_details"][0]
     assert (details["type"], details["organization_id"], details["label"]) == ("person", 4, {})
@@ -104,7 +104,7 @@ def test_references_are_all_that_is_linked():
 
 def test_entity_is_rendered_once():
     entity = Entity("user", USER, {"first_name": "A", "last_name": "B"})
-    related = {EntityRef("user", USER): entity}
+    related = {("user", USER): entity}
     first, second = (show(BLANK, related, TENANT)["owner_details"] for _ in range(2))
     assert first is second
 
