@@ -164,6 +164,12 @@ def test_unreadable_query_bodies_are_refused(call: Api, data: bytes):
     assert (answer.status_code, answer.json["name"]) == (400, "BadRequest")
 
 
+def test_query_body_needs_no_content_type(call: Api):
+    call.create(subject="in the body")
+    assert call.total(data=b'{"query":{"subject":"body"}}') == 1
+    assert call.total(data=b'{"query":{"subject":"url"}}') == 0
+
+
 def test_get_by_id_reads_body_query(call: Api):
     path = f"{PLACE}/{call.create(subject='in the body')['id']}"
     assert call("GET", path, json={"query": {"subject": "body"}}).status_code == 200
