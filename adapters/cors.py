@@ -18,6 +18,7 @@ def allow_browsers(response: Response) -> Response:
     """Let pages of any origin read the response, as generated Feathers apps do by default.
 
     Credentials travel in headers that a foreign page would have to know, never in cookies.
+    Source: docs/dialects/achieveapex.md A12.
     """
     response.headers[ALLOW_ORIGIN] = "*"
     response.headers["Access-Control-Expose-Headers"] = "ETag, X-Request-Id"

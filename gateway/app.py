@@ -60,7 +60,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     app = _Service("gateway", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # See `Request.get_data`.
     app.url_map.strict_slashes = False  # A trailing slash is accepted everywhere, and nothing is
-    app.url_map.merge_slashes = False  # ever redirected: vendor clients do not follow.
+    app.url_map.merge_slashes = False  # ever redirected: docs/dialects/deskera.md D10.
     lines = logs.Lines()
     app.extensions["log_lines"] = lines
     metrics = app.extensions["metrics"] = Metrics(settings.metrics_dir, build=health.build_labels())

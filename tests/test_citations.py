@@ -79,6 +79,15 @@ def test_cited_rows_exist():
     assert unknown == []
 
 
+@pytest.mark.parametrize("page", [page for page in NUMBERED if "dialects" in page])
+def test_dialects_cite_rows_in_full(page: str):
+    """A number alone is found by nobody who searches for the page."""
+    letter, package = NUMBERED[page], ROOT / "adapters" / Path(page).stem
+    for path in (path for path in CODE if path.is_relative_to(package)):
+        cited = [n for name, found in citations(CODE[path]) if name == page for n in found]
+        assert re.findall(rf"\b{letter}\d+\b", CODE[path]) == cited, path
+
+
 def test_code_cites_rows_not_pages():
     """In prose a page may be meant as a whole; a comment says which row it leans on."""
     vague = [

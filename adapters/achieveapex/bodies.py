@@ -36,6 +36,7 @@ def bulk_ids(body: dict[str, Any]) -> list[int]:
     """Return the ids of a bulk call, after a check of its whole body.
 
     Raises: InvalidActivity, naming every field that is wrong.
+    Source: docs/dialects/achieveapex.md A54, A55.
     """
     allowed = ("ids", "done", "organization_id")
     problems = [(name, UNKNOWN_KEY) for name in body if name not in allowed]

@@ -1,6 +1,7 @@
 """Parsers of single values of a body: each returns the core's form, or raises Refused.
 
-They check as Ajv does under Feathers: 30.0 is the integer 30, "30" and true are none.
+They check as Ajv does under Feathers: 30.0 is the integer 30, "30" and true are none
+(docs/dialects/achieveapex.md A44).
 """
 
 import re

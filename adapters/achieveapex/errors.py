@@ -53,7 +53,8 @@ FOREIGN_ORGANIZATION = "You do not have access to this organization"
 # (docs/dialects/achieveapex.md A19).
 JWT_REFUSAL = re.compile(r"jwt (?!expired|not active).*|invalid (?:signature|token|algorithm)")
 
-# Ajv names the rule that failed in `keyword`; its sentences, used as reasons here, tell which.
+# Ajv names the rule that failed in `keyword`; its sentences, used as reasons here, tell which
+# (docs/dialects/achieveapex.md A98).
 KEYWORDS = (
     ("must NOT have additional", "additionalProperties"),
     ("must have required", "required"),
@@ -160,7 +161,8 @@ def _token_data(error: NotAuthenticated) -> dict[str, str] | None:
 
 
 def _answer(code: int, message: str, *, data: Any = None) -> Response:
-    # A name that Feathers does not know (412, 413, 415) would reach clients as a bare Error.
+    # A name that Feathers does not know (412, 413, 415) would reach clients as a bare Error:
+    # docs/dialects/achieveapex.md A96.
     name = NAMES.get(
         code, "BadRequest" if code < HTTPStatus.INTERNAL_SERVER_ERROR else "GeneralError"
     )

@@ -107,7 +107,10 @@ def _check_size(query: dict[str, Any]) -> None:
 
 
 def _whole(value: Any, default: int) -> int:
-    """Return a page number as Feathers' parseInt reads it; what it cannot read is the default."""
+    """Return a page number as Feathers' parseInt reads it; what it cannot read is the default.
+
+    Source: docs/dialects/achieveapex.md A59.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return default if value < 0 else int(min(value, MAX_ID))
     match = LEADING_INTEGER.match(value) if isinstance(value, str) else None

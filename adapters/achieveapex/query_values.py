@@ -23,7 +23,8 @@ TIMESTAMP = re.compile(
 )
 
 
-# rest-client sends null as the empty string; only in text is that a value of its own.
+# rest-client sends null as the empty string; only in text is that a value of its own
+# (docs/dialects/achieveapex.md A80, A81).
 _NULL_TEXTS: dict[Kind, tuple[str, ...]] = {
     "text": (),
     "integer": ("", "null"),

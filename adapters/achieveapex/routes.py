@@ -201,7 +201,10 @@ def list_request() -> ListRequest:
 
 
 def id_in_path(raw: str) -> int:
-    """Return the id in a path; what is no id is not found, and is quoted as it came."""
+    """Return the id in a path; what is no id is not found, and is quoted as it came.
+
+    Source: docs/dialects/achieveapex.md A3.
+    """
     raw = raw.removesuffix("/")
     if not ID.fullmatch(raw) or int(raw) > MAX_ID:
         raise ActivityNotFound(raw)
@@ -209,7 +212,10 @@ def id_in_path(raw: str) -> int:
 
 
 def refuse_service_method() -> None:
-    """Refuse Feathers' custom methods, which a header of a POST names."""
+    """Refuse Feathers' custom methods, which a header of a POST names.
+
+    Source: docs/dialects/achieveapex.md A9.
+    """
     method = request.headers.get("X-Service-Method")
     if method:
         raise FeathersError(405, NOT_SUPPORTED.format(method))

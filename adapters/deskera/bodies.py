@@ -15,7 +15,8 @@ BULK_KEYS = ("visibility_type", "is_status")
 def object_body(body: Any) -> dict[str, Any]:
     """Return a body by the lower-case names of its keys; an exact spelling wins.
 
-    Go, in which Deskera's service is written, matches the keys of a body whatever their case.
+    Go, in which Deskera's service is written, matches the keys of a body whatever their case:
+    docs/dialects/deskera.md D39.
     Raises: InvalidActivity, if the body is not an object.
     """
     if not isinstance(body, dict):

@@ -1,6 +1,7 @@
 """Parsers of single values of a body: each returns the core's form, or raises Refused.
 
-They check as strictly as a Go service does: true is no number, "5" and 1.0 are no integers.
+They check as strictly as a Go service does: true is no number, "5" and 1.0 are no integers
+(docs/dialects/deskera.md D40).
 """
 
 import binascii
@@ -23,7 +24,10 @@ DURATION = re.compile(r"(?=\d)(?:(\d{1,16})h)?(?:\s*(\d{1,16})m)?", re.ASCII)
 
 
 def parse_notes(raw: Any) -> str:
-    """Return the text inside base64: standard alphabet, padded, line breaks within ignored."""
+    """Return the text inside base64: standard alphabet, padded, line breaks within ignored.
+
+    Source: docs/dialects/deskera.md D41, D42.
+    """
     try:
         packed = text(raw).replace("\r", "").replace("\n", "")
         return text(binascii.a2b_base64(packed, strict_mode=True).decode("utf-8"))
@@ -93,6 +97,7 @@ def parse_duration(raw: object) -> int | None:
 
     Samples of 2021 show text, the model and samples of 2020 an integer: both are taken.
     Raises: Refused.
+    Source: docs/dialects/deskera.md D51, D52.
     """
     if raw == "":
         return None

@@ -42,6 +42,7 @@ def deal_info(deal: Entity) -> dict[str, Any]:
     `activity_id`, `order`, `stage_name`, `deal_probability` and `rotting_days` are zero in every
     sample, also where `stage` says otherwise. `mobile` and `email` are the contact's. Stamps are
     in UTC, whatever the zone of the activity's own.
+    Source: docs/dialects/deskera.md D48, D65 to D69.
     """
     fields = deal.parse_fields()
     contact, company, owner = (deal.links.get(name) for name in ("contact", "company", "owner"))
@@ -104,7 +105,7 @@ def _contact(contact_id: int, fields: Mapping[str, Any], *, kind: str) -> dict[s
         "address": fields.get("address") or "",
         "type": kind,
         "organization_id": fields.get("company_id") or 0,
-        "label_id": 0,  # Zero in every sample, also beside a named label.
+        "label_id": 0,  # Also beside a named label: docs/dialects/deskera.md D63.
         "label": {"name": label} if label else {},
         "logo": fields.get("logo") or "",
     }

@@ -2,7 +2,7 @@
 
 No error of the CRM service is published. Below /v1/crm we answer with the one error class that
 Deskera publishes (its Java SDK's ErrorResponse, docs/dialects/deskera.md D98); outside of every
-dialect, with what Deskera's edge was seen to send (D99).
+dialect, with what Deskera's edge was seen to send (docs/dialects/deskera.md D99).
 """
 
 import re
@@ -32,14 +32,14 @@ Problems = Sequence[tuple[str, str]]
 
 
 def on_core_error(error: CoreError) -> Response:
-    """Return a core error as D98 says; input errors name their fields."""
+    """Return a core error below /v1/crm; input errors name their fields."""
     status = status_of(error)
     problems = error.problems if isinstance(error, InvalidInput) else ()
     return _envelope(status, FIXED_TEXTS.get(status, error.public_message), problems)
 
 
 def on_http_error(error: HTTPException) -> Response:
-    """Return an HTTP error as D98 says, with its own headers, such as Allow.
+    """Return an HTTP error below /v1/crm, with its own headers, such as Allow.
 
     What stands directly below the activities and matches no route is an id that cannot be.
     """
@@ -55,7 +55,7 @@ def on_http_error(error: HTTPException) -> Response:
 
 
 def edge_error(status: int, message: str, path: str) -> Response:
-    """Return an error as D99 says, for a path that belongs to no dialect."""
+    """Return the edge's error, for a path that belongs to no dialect."""
     body = {"status": "error", "code": status, "message": message, "requestPath": path}
     return json_response(body, status)
 

@@ -59,6 +59,7 @@ def to_query(query_string: bytes) -> ListRequest:
     arithmetic. An empty parameter counts as absent, and of a repeated one the first is taken, as
     Go does. Cached, as clients request the same pages again and again.
     Raises: InvalidQuery, naming the parameter.
+    Source: docs/dialects/deskera.md D71 to D76.
     """
     given = _parameters(query_string)
     page = _number(given, "page", default=1, most=MAX_ROWS)

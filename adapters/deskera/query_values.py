@@ -13,7 +13,7 @@ FLAGS = {"true": True, "false": False}
 
 
 def parse_moment(value: str) -> date | datetime:
-    """Return a day, or the instant of an epoch second: the samples show both."""
+    """Return a day, or the instant of an epoch second: docs/dialects/deskera.md D84."""
     try:
         if DAY.fullmatch(value):
             return date.fromisoformat(value)

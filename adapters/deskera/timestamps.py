@@ -1,7 +1,7 @@
 """Texts of instants and of lengths of time, as Deskera shows them.
 
 Deskera's service is written in Go: fractions of a second lose their trailing zeros, and a zero
-offset is `Z`, never `+00:00`.
+offset is `Z`, never `+00:00`: docs/dialects/deskera.md D46, D51.
 """
 
 from collections.abc import Callable

@@ -34,6 +34,7 @@ def show(activity: Activity, related: Related, tenant: Tenant) -> dict[str, Any]
 
     Embedded objects are fragments of JSON for orjson. Stamps are in the tenant's Deskera zone,
     never in `user_timezone`: the samples show +05:30 beside Asia/Singapore.
+    Source: docs/dialects/deskera.md D19 to D34, D47.
     """
     find = related.get
     stamp = timestamp_writer(tenant.deskera_timezone)
@@ -44,7 +45,7 @@ def show(activity: Activity, related: Related, tenant: Tenant) -> dict[str, Any]
         "name": activity.subject,
         "activity_type": activity.activity_type or "",
         "duration": duration_text(shown_minutes(activity)),
-        "notes": activity.notes or "",  # Base64 on the way in only: the samples differ so.
+        "notes": activity.notes or "",  # Base64 on the way in only: docs/dialects/deskera.md D41.
         "visibility_type": activity.visibility,
         "is_availability": activity.is_availability,
         "is_send_invitation": activity.is_send_invitation,
@@ -67,7 +68,7 @@ def show(activity: Activity, related: Related, tenant: Tenant) -> dict[str, Any]
         "created_by": activity.created_by,
         "updated_by": activity.updated_by,
         "is_deleted": activity.deleted_at is not None,
-        "EmailSent": activity.email_sent,  # The model says email_sent; every sample says this.
+        "EmailSent": activity.email_sent,  # Not email_sent: docs/dialects/deskera.md D20.
         "consumer_id": activity.consumer_id,
         "scheduled_status": activity.scheduled_status,
         "batch_id": activity.batch_id,

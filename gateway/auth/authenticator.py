@@ -37,7 +37,7 @@ HEADER_NAMES = {
     API_KEY: "x-api-key",
     AUTHORIZATION: "Authorization",
 }
-BEARER_SCHEMES = frozenset({"bearer", "jwt"})  # What stock Feathers takes, in any case.
+BEARER_SCHEMES = frozenset({"bearer", "jwt"})  # In any case: docs/dialects/achieveapex.md A16.
 RECHECK_SECONDS = 0.5  # What is revoked must be refused within a second.
 TOKEN_RECHECK_SECONDS = 5.0  # Of a token that cannot be revoked: tenants may come and go.
 MAX_REMEMBERED = 20_000
