@@ -1,9 +1,8 @@
 """create_app: builds the core, mounts the dialects, answers what nothing else answers."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from importlib import import_module
 from typing import Any
 
@@ -33,21 +32,13 @@ from gateway import directory, docs
 from gateway.auth import authenticator
 from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import TokenVerifier
+from gateway.dialect_errors import DIALECT_HEADERS, error_response, owner_of
 from gateway.observability import families, health, logs
 from gateway.observability.metrics import Metrics
 from gateway.request import ID_HEADER, Request, current_request
 from gateway.settings import NO_REDIS, Settings, SettingsError
 
-ErrorHandler = Callable[[HTTPException], Response]
-ERROR_HANDLERS: Mapping[str, ErrorHandler] = {
-    "/v1/crm": deskera.on_http_error,
-    "/activities": achieveapex.on_http_error,
-}
-"""The handlers of HTTP errors below these path prefixes, whether a view was found or not."""
-
 PRIVATE_BLUEPRINTS = frozenset({deskera.NAME, achieveapex.NAME, directory.blueprint.name})
-CACHE_CONTROL = "private, no-cache"
-VARY = "x-access-token, x-api-key, Authorization"
 
 
 def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
@@ -61,8 +52,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # See `Request.get_data`.
     app.url_map.strict_slashes = False  # A trailing slash is accepted everywhere, and nothing is
     app.url_map.merge_slashes = False  # ever redirected: docs/dialects/deskera.md D10.
-    lines = logs.Lines()
-    app.extensions["log_lines"] = lines
+    lines = app.extensions["log_lines"] = logs.Lines()
+    app.extensions["settings"] = settings
     metrics = app.extensions["metrics"] = Metrics(settings.metrics_dir, build=health.build_labels())
     redis = _redis(settings, metrics.counters)
     database = _install_core(app, settings, redis=redis, clock=clock)
@@ -79,7 +70,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     docs.install_assets(app)
     app.register_blueprint(directory.blueprint)
     _sample_levels(app, metrics)
-    health.install(app, health.Health(probed, redis), metrics)
+    app.extensions["health"] = health.Health(probed, redis)
+    health.install(app, app.extensions["health"], metrics)
     app.after_request(_finisher(logs.RequestLog(lines, settings.log_level), metrics))
     _install_last_handlers(app, logs.make_logger(lines, settings.log_level))
     return app
@@ -216,9 +208,9 @@ def _finisher(log: logs.RequestLog, metrics: Metrics) -> Callable[[Response], Re
         headers = response.headers
         headers.add(ID_HEADER, current.request_id)
         blueprint = current.blueprint
-        if blueprint in PRIVATE_BLUEPRINTS or _error_handler(current.path) is not None:
-            headers.add("Cache-Control", CACHE_CONTROL)
-            headers.add("Vary", VARY)
+        if blueprint in PRIVATE_BLUEPRINTS or owner_of(current.path)[0]:
+            for name, value in DIALECT_HEADERS.items():
+                headers.add(name, value)
         rule = current.url_rule
         seconds = time.perf_counter() - current.began
         metrics.count(
@@ -234,14 +226,6 @@ def _finisher(log: logs.RequestLog, metrics: Metrics) -> Callable[[Response], Re
     return finish
 
 
-def _error_handler(path: str) -> ErrorHandler | None:
-    """Return the dialect's error handler for a path; None outside of the dialects."""
-    for prefix, on_http_error in ERROR_HANDLERS.items():
-        if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
-            return on_http_error
-    return None
-
-
 def _install_last_handlers(app: Flask, logger: FilteringBoundLogger) -> None:
     """Answer unhandled errors in the envelope of the dialect that owns the path.
 
@@ -250,15 +234,7 @@ def _install_last_handlers(app: Flask, logger: FilteringBoundLogger) -> None:
     """
 
     def on_http_error(error: HTTPException) -> Response:
-        if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            current_request().drain()
-        handler = _error_handler(request.path)
-        if handler is not None:
-            return handler(error)
-        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-        response = deskera.edge_error(status, HTTPStatus(status).phrase, request.path)
-        response.headers.extend(header for header in error.get_headers() if header[0] == "Allow")
-        return response
+        return error_response(error, request.path)
 
     def on_unexpected(error: Exception) -> Response:
         logger.error("unexpected error", exc_info=error)

@@ -2,11 +2,11 @@
 
 import re
 import time
+from collections.abc import Mapping
 from random import getrandbits
 from typing import Any, cast
 
 import flask
-from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from core.domain.model import Principal
@@ -14,9 +14,15 @@ from core.domain.model import Principal
 ID_HEADER = "X-Request-Id"
 USABLE_ID = re.compile(r"[\x20-\x7e]{1,128}", re.ASCII)
 ID_BITS = 128
-DRAINED_BYTES = 2**25
-DRAINED_AT_ONCE = 2**16
-DRAIN_SECONDS = 2.0
+BEGAN = "gateway.began"
+"""Where a server notes when the whole request had come, by the clock of `time.perf_counter`."""
+
+
+def request_id(environ: Mapping[str, Any]) -> str:
+    """Return the client's X-Request-Id if it is printable and not too long, else a new one."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    usable = given and USABLE_ID.fullmatch(given)
+    return given if usable else f"{getrandbits(ID_BITS):032x}"
 
 
 class Request(flask.Request):
@@ -30,53 +36,31 @@ class Request(flask.Request):
     _request_id: str | None = None
 
     def __init__(self, environ: dict[str, Any], *rest: Any, **options: Any) -> None:
-        """Note the time."""
-        self.began = time.perf_counter()
+        """Note the time, unless the server did: a request that waits for a thread has begun."""
+        self.began: float = environ.get(BEGAN) or time.perf_counter()
         super().__init__(environ, *rest, **options)
 
     @property
     def request_id(self) -> str:
         """The client's X-Request-Id if it is printable and not too long, else one of ours."""
         if self._request_id is None:
-            given = self.environ.get("HTTP_X_REQUEST_ID", "")
-            usable = given and USABLE_ID.fullmatch(given)
-            self._request_id = given if usable else f"{getrandbits(ID_BITS):032x}"
+            self._request_id = request_id(self.environ)
         return self._request_id
 
     def get_data(self, *rest: Any, **options: Any) -> Any:
-        """Return the whole body; raises RequestEntityTooLarge, or BadRequest for broken chunks.
+        """Return the whole body; raises RequestEntityTooLarge, or BadRequest for one that is cut.
 
         Werkzeug silently cuts a body of unknown length off at its limit. Its limit is therefore
         one byte above ours, and what reaches that was too long.
         """
         if "CONTENT_LENGTH" not in self.environ and "HTTP_TRANSFER_ENCODING" not in self.environ:
             return "" if options.get("as_text") else b""  # Most requests send none.
-        try:
-            data = super().get_data(*rest, **options)
-        except ParseException as error:
-            raise BadRequest from error
+        data = super().get_data(*rest, **options)
         if data and self.max_content_length and len(data) >= self.max_content_length:
             raise RequestEntityTooLarge
         if self.content_length and len(data) < self.content_length:
             raise BadRequest("The body ends before its Content-Length.")
         return data
-
-    def drain(self) -> None:
-        """Read on to the end of a body that is refused, within bounds.
-
-        A client that is still sending when the connection closes never sees the answer.
-        """
-        stream = self.environ["wsgi.input"]
-        left = min(self.content_length or DRAINED_BYTES, DRAINED_BYTES)
-        until = time.monotonic() + DRAIN_SECONDS
-        try:
-            while left > 0 and time.monotonic() < until:
-                piece = stream.read(min(left, DRAINED_AT_ONCE))
-                if not piece:
-                    return
-                left -= len(piece)
-        except (OSError, ParseException):
-            return
 
 
 def current_request() -> Request:

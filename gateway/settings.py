@@ -12,12 +12,14 @@ from pathlib import Path
 from gateway.variables import (
     LOG_LEVELS,
     MIN_SECRET_BYTES,
+    Network,
     Variable,
     directory,
     flag,
     key_set,
     log_level,
     names,
+    networks,
     secret,
     setting,
     url,
@@ -147,13 +149,32 @@ class Settings:
         "GATEWAY_WORKERS", whole_number(1, 1024), "Worker processes; unset: one for each core"
     )
     threads: int = setting(
-        "GATEWAY_THREADS", whole_number(1, 64), "Request threads of each worker", default=2
+        "GATEWAY_THREADS",
+        whole_number(1, 64),
+        "Most request threads of each worker; two, and more only while statements are slow",
+        default=16,
+    )
+    max_connections: int = setting(
+        "GATEWAY_MAX_CONNECTIONS",
+        whole_number(16, 100_000),
+        "Most connections of each worker; one more closes the longest idle one",
+        default=2000,
+    )
+    trusted_proxies: tuple[Network, ...] | None = setting(
+        "GATEWAY_TRUSTED_PROXIES",
+        networks,
+        "Networks of proxies whose `X-Forwarded-For` and `-Proto` count; unset: none",
+    )
+    ops_port: int | None = setting(
+        "GATEWAY_OPS_PORT",
+        whole_number(1, 65535),
+        "Port of `/health/*` and `/metrics` alone; unset: they are on the main port",
     )
     db_pool_size: int = setting(
         "GATEWAY_DB_POOL_SIZE",
         whole_number(1, 1000),
         "Database connections that each worker keeps for reads, and as many for writes",
-        default=4,
+        default=8,
     )
     metrics_dir: Path | None = setting(
         "PROMETHEUS_MULTIPROC_DIR",

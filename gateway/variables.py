@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 Reader = Callable[[str], Any]
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,14 @@ def names(text: str) -> tuple[str, ...]:
     if not all(found):
         raise ValueError("names separated by commas")
     return found
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Read IP networks separated by commas."""
+    try:
+        return tuple(ip_network(name.strip()) for name in text.split(","))
+    except ValueError as error:
+        raise ValueError("IP networks separated by commas, as 10.0.0.0/8") from error
 
 
 def directory(text: str) -> Path:

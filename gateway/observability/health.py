@@ -25,6 +25,12 @@ PASS, WARN, FAIL = "pass", "warn", "fail"
 SERVING, NOT_SERVING = 200, 503
 
 
+Report = tuple[str, Mapping[str, Any]]
+"""The status of all, and the checks by the names of the servers."""
+
+LIVE: Report = (PASS, {})
+
+
 class Health(Collector):
     """The servers that the gateway depends on; `redis` is None where none is used."""
 
@@ -44,19 +50,25 @@ class Health(Collector):
         self._startup = Probe(
             lambda: _check_migrations(database),
             failures=(Unavailable, _NotUpgraded),
+            public=(_NotUpgraded,),
             deadline_seconds=DEADLINE_SECONDS,
         )
 
-    def readiness(self) -> tuple[str, Mapping[str, Any]]:
+    def readiness(self) -> Report:
         """Return whether requests can be served, and how each server does.
 
         Without PostgreSQL nothing can be served; without Redis everything can, only slower.
         """
-        outcomes = self._outcomes()
-        status = PASS
-        if any(outcome.failure for outcome in outcomes.values()):
-            status = FAIL if outcomes["postgresql"].failure else WARN
-        return status, {name: [_check(outcome)] for name, outcome in outcomes.items()}
+        return _report(self._outcomes())
+
+    def peek(self, max_age_seconds: float, *, is_detailed: bool = False) -> Report | None:
+        """Return the readiness as it was found not longer ago than that, without waiting.
+
+        None means that it is being found out, which takes no longer than the deadline.
+        """
+        found = {name: probe.peek(max_age_seconds) for name, probe in self._probes.items()}
+        outcomes = {name: outcome for name, outcome in found.items() if outcome is not None}
+        return _report(outcomes, is_detailed=is_detailed) if len(outcomes) == len(found) else None
 
     def _outcomes(self) -> dict[str, Outcome]:
         attempts = {name: probe.begin() for name, probe in self._probes.items()}
@@ -68,14 +80,14 @@ class Health(Collector):
             "crm_gateway_server_up", "Whether a server answers in time.", labels=["server"]
         )
         latency = GaugeMetricFamily(
-            "crm_gateway_server_latency_seconds", "Of its last sign of life.", labels=["server"]
+            "crm_gateway_server_latency_seconds", "Of its last heartbeat.", labels=["server"]
         )
         for name, outcome in self._outcomes().items():
             up.add_metric([name], 0 if outcome.failure else 1)
             latency.add_metric([name], outcome.latency_seconds)
         yield from (up, latency)
 
-    def startup(self) -> tuple[str, Mapping[str, Any]]:
+    def startup(self) -> Report:
         """Return whether the database has every migration that this program needs."""
         outcome = self._startup.begin().outcome()
         return FAIL if outcome.failure else PASS, {"migrations": [_check(outcome)]}
@@ -90,7 +102,15 @@ def _check_migrations(database: Database) -> None:
         raise _NotUpgraded("the database lacks migrations: run crm-gateway db upgrade")
 
 
-def _check(outcome: Outcome) -> dict[str, Any]:
+def _report(outcomes: Mapping[str, Outcome], *, is_detailed: bool = False) -> Report:
+    status = PASS
+    if any(outcome.failure for outcome in outcomes.values()):
+        status = FAIL if outcomes["postgresql"].failure else WARN
+    checks = {name: [_check(one, is_detailed=is_detailed)] for name, one in outcomes.items()}
+    return status, checks
+
+
+def _check(outcome: Outcome, *, is_detailed: bool = False) -> dict[str, Any]:
     check: dict[str, Any] = {
         "componentType": "datastore",
         "status": FAIL if outcome.failure else PASS,
@@ -98,7 +118,8 @@ def _check(outcome: Outcome) -> dict[str, Any]:
         "deadline_ms": round(DEADLINE_SECONDS * 1000),
         "age_ms": round(outcome.age_seconds * 1000),
     }
-    return check | ({"output": outcome.failure} if outcome.failure else {})
+    output = outcome.detail if is_detailed else outcome.failure
+    return check | ({"output": output} if output else {})
 
 
 def build_labels() -> dict[str, str]:
@@ -113,15 +134,15 @@ def install(app: Flask, health: Health, metrics: Metrics) -> None:
 
     @blueprint.get("/health/live")
     def live() -> Response:
-        return _health(PASS, {})
+        return _response(LIVE)
 
     @blueprint.get("/health/ready")
     def ready() -> Response:
-        return _health(*health.readiness())
+        return _response(health.readiness())
 
     @blueprint.get("/health/startup")
     def startup() -> Response:
-        return _health(*health.startup())
+        return _response(health.startup())
 
     @blueprint.get("/metrics")
     def expose_metrics() -> Response:
@@ -135,9 +156,14 @@ def install(app: Flask, health: Health, metrics: Metrics) -> None:
     app.register_blueprint(blueprint)
 
 
-def _health(status: str, checks: Mapping[str, Any]) -> Response:
+def render(report: Report) -> tuple[int, dict[str, str], bytes]:
+    """Return the status, the headers and the body of a report."""
+    status, checks = report
     body = {"status": status, **({"checks": checks} if checks else {})}
-    code = NOT_SERVING if status == FAIL else SERVING
-    response = Response(orjson.dumps(body), code, content_type=HEALTH_TYPE)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    headers = {"Content-Type": HEALTH_TYPE, "Cache-Control": "no-store"}
+    return NOT_SERVING if status == FAIL else SERVING, headers, orjson.dumps(body)
+
+
+def _response(report: Report) -> Response:
+    status, headers, body = render(report)
+    return Response(body, status, headers)

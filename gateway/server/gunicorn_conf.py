@@ -7,25 +7,18 @@ servers, where they are used, are leased here for as long as the master runs.
 import gc
 import os
 import shutil
-import struct
-import sys
-from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
 from typing import Any
 
 from gunicorn.glogging import Logger
 
 from gateway.embedded import lease
 from gateway.observability import logs
+from gateway.server.listener import release_slot
 from gateway.server.scratch import make_scratch
-from gateway.server.worker import release_slot
 from gateway.settings import Settings
 
 COLLECT_AFTER = 50_000  # Objects that were made and not freed; Python begins with 700.
 OLDER_GENERATIONS = (20, 50)
-# How long a client may pause while it sends a request, or takes in an answer.
-RECEIVE_SECONDS, SEND_SECONDS = 5, 30
-BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE"})
-BODY_LENGTHS = frozenset({"CONTENT-LENGTH", "TRANSFER-ENCODING"})
 
 
 class ServerLogger(Logger):
@@ -34,23 +27,14 @@ class ServerLogger(Logger):
     def access(self, *_details: Any) -> None:
         """Log nothing, and above all format nothing."""
 
-    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Log an exception, unless it only says that a client paused for too long."""
-        if not isinstance(sys.exc_info()[1], BlockingIOError):
-            super().exception(msg, *args, **kwargs)
-
 
 _settings, _servers = lease.resolve_servers(Settings.from_env())
 _scratch = make_scratch()
 
 bind = "127.0.0.1:8000"
 workers = _settings.workers or os.cpu_count() or 1
-# One thread answers while the other waits for the database; more only fight over the interpreter.
 worker_class = "gateway.server.worker.Worker"
-threads = _settings.threads
-keepalive = 75  # Longer than a proxy's, so that it is never us who closes under a request.
 graceful_timeout = 30
-limit_request_line = 8190
 worker_tmp_dir = str(_scratch)
 # Several gunicorns of one user would fight over the control socket in the user's home.
 control_socket_disable = True
@@ -58,25 +42,6 @@ logger_class = ServerLogger
 logconfig_dict = logs.server_logging(_settings.log_level)
 # prometheus_client looks at the environment, and when it is first imported.
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_scratch}"]
-
-
-def when_ready(server: Any) -> None:
-    """Let no client hold a thread by pausing inside a request: connections inherit the limits."""
-    for listener in server.LISTENERS:
-        for option, seconds in ((SO_RCVTIMEO, RECEIVE_SECONDS), (SO_SNDTIMEO, SEND_SECONDS)):
-            listener.sock.setsockopt(SOL_SOCKET, option, struct.pack("ll", seconds, 0))
-
-
-def pre_request(_worker: Any, req: Any) -> None:
-    """Close the connection after a request whose body, if it sent one, cannot be told apart.
-
-    Node's http module sends a GET's body unframed: on a connection that is kept it would look
-    like the next request, and an application cannot ask for the connection to be closed.
-    """
-    if req.method in BODILESS_METHODS:
-        names = {name for name, _ in req.headers}
-        if "CONTENT-TYPE" in names and names.isdisjoint(BODY_LENGTHS):
-            req.force_close()
 
 
 def post_worker_init(worker: Any) -> None:
@@ -106,7 +71,7 @@ def _spare_collector() -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Let the other workers know, in the master, that this one takes no connections any more."""
-    release_slot(worker)
+    release_slot(worker.age)
 
 
 def on_exit(_server: Any) -> None:

@@ -1,165 +1,126 @@
-"""gunicorn's worker of threads, with connections shared out evenly and fewer hands to pass through.
+"""gunicorn's worker: uvicorn's, with our own server in it.
 
-Clients keep their connections. Whichever worker wakes up first takes new ones, and keeps answering
-them: of sixteen made at once one worker was often left with fifteen, so that half of the machine
-was idle. Here a worker leaves a new connection to another one that has fewer.
-
-In gunicorn the main thread hands each request to a thread and takes the connection back from it.
-Here the thread that has answered has the connection polled again by itself. Everything else, such
-as what is done with slow, broken and ending connections, is gunicorn's.
+uvicorn brings the event loop, the signals and the life of a process; connections, their protocol
+and the way to Flask are ours.
 """
 
-import mmap
+import asyncio
+import logging
+import os
+import signal
+import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import partial
-from queue import SimpleQueue
-from selectors import EVENT_READ
-from threading import Thread
-from typing import Any
+from importlib import import_module
+from socket import socket
+from typing import TYPE_CHECKING, Any
 
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+import uvicorn
+from gunicorn.arbiter import Arbiter
+from uvicorn_worker import UvicornWorker
 
-from gateway.server.connection import Connection, Listener
+from gateway.server.connections import SWEEP_SECONDS
+from gateway.server.listener import Listener
+from gateway.server.protocol import HttpProtocol
 
-PLACES = 256
-LEFT_TO_OTHERS_SECONDS = 0.001
-"""How long a connection is left to others; they may be about to end, or have their hands full."""
-HEARTBEAT_SECONDS = 0.5
+if TYPE_CHECKING:
+    from gateway.server.assembly import Fronts
 
-# One number for each worker, in memory that all processes forked from this one share: its
-# connections and one more, or 0 where there is no worker. With more workers than places some
-# share theirs, and connections are shared out less evenly.
-_counts = memoryview(mmap.mmap(-1, 4 * PLACES)).cast("i")
-
-
-def release_slot(worker: "Worker") -> None:
-    """Give the place of a worker that ended back; called in the master."""
-    _counts[worker.age % PLACES] = 0
+# Imported by a worker alone: it brings prometheus_client along, which looks for the directory that
+# workers share when it is imported, and that is named to the workers and not to their master.
+ASSEMBLY = "gateway.server.assembly"
+NOTIFY_SECONDS = 1
+STOPPING_TICK_SECONDS = 0.05
+SPARE_SECONDS = 2
+"""Before the master loses its patience with a worker that stops."""
 
 
-class Worker(ThreadWorker):
-    """Counts its connections where the other workers see them, and takes no more than its part."""
+class Worker(UvicornWorker):
+    """Serves a WSGI application from one event loop and a pool of threads."""
 
-    def __init__(self, age: int, *rest: Any, **options: Any) -> None:
-        """Take a place; it shows nothing before the worker can answer."""
-        self._place = age % PLACES
-        self._is_counted = False
-        self._connections = 0
-        self._accept_again_at = 0.0
-        self._notify_at = 0.0
-        self._look_at = 0.0
-        super().__init__(age, *rest, **options)
+    CONFIG_KWARGS = {
+        "loop": "uvloop",
+        "http": HttpProtocol,
+        "ws": "none",
+        "lifespan": "off",
+        "interface": "asgi3",
+        "proxy_headers": False,
+        "timeout_notify": NOTIFY_SECONDS,
+    }
 
-    @property
-    def nr_conns(self) -> int:
-        """The open connections of this worker; gunicorn changes it in the main thread alone."""
-        return self._connections
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Prepare, in the master; uvicorn tells much that nobody needs."""
+        super().__init__(*arguments, **options)
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
-    @nr_conns.setter
-    def nr_conns(self, number: int) -> None:
-        self._connections = number
-        if self._is_counted:
-            _counts[self._place] = number + 1
+    def init_signals(self) -> None:
+        """Let SIGTERM, which uvicorn raises once more when it has stopped, end nothing early."""
+        super().init_signals()
+        signal.signal(signal.SIGTERM, self.handle_exit)
+        signal.signal(signal.SIGINT, self.handle_exit)
 
-    def run(self) -> None:
-        """Answer requests until told to stop."""
-        self._is_counted = True
-        self.nr_conns = 0
-        super().run()
+    async def _serve(self) -> None:
+        self.config.app = self.wsgi
+        server = Server(self.config, self)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGINT, None)
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """Begin or end to take connections, as gunicorn's loop asks for between all events."""
-        if not enabled or time.monotonic() >= self._accept_again_at:
-            super().set_accept_enabled(enabled)
 
-    def accept(self, listener: Any) -> None:
-        """Take a connection, or leave it to a worker that has fewer: once, then it is taken."""
-        if not self._accept_again_at and self._others_have_fewer():
-            self._accept_again_at = time.monotonic() + LEFT_TO_OTHERS_SECONDS
-            self.set_accept_enabled(False)
-        else:
-            self._accept_again_at = 0.0
-            super().accept(Listener(listener))
+class Server(uvicorn.Server):
+    """What one worker does with gunicorn's listening sockets."""
 
-    def _others_have_fewer(self) -> bool:
-        mine = self._connections + 1
-        return min(filter(None, _counts), default=mine) < mine
+    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+        """Prepare; nothing is accepted before `startup`."""
+        super().__init__(config)
+        self._worker = worker
+        self._fronts: Fronts
+        self._listeners: list[Listener] = []
+        self._swept_at = 0.0
 
-    def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait for events, but not beyond the time at which connections are taken again."""
-        is_leaving = not self._accepting and time.monotonic() < self._accept_again_at
-        super().wait_for_and_dispatch_events(LEFT_TO_OTHERS_SECONDS if is_leaving else timeout)
+    async def startup(self, sockets: Sequence[socket] | None = None) -> None:
+        """Accept connections."""
+        loop = asyncio.get_running_loop()
+        self._fronts = import_module(ASSEMBLY).assemble(self._worker.wsgi, loop)
+        for sock in sockets or ():
+            listener = Listener(
+                sock,
+                partial(HttpProtocol, self._fronts.of(sock)),
+                age=self._worker.age,
+                count=self._fronts.count_connections,
+            )
+            self._listeners.append(listener)
+            listener.start()
+        self.started = True
 
-    def get_thread_pool(self) -> "_Pool":
-        """Return the threads that answer requests."""
-        return _Pool(self.cfg.threads)
+    async def on_tick(self, counter: int) -> bool:
+        """Do what is due, ten times a second; return whether it is time to stop."""
+        self._tick()
+        self.server_state.total_requests = self._fronts.count_answered()
+        is_orphan = os.getppid() != self._worker.ppid
+        has_been_told = not self._worker.alive  # By a signal that came while it booted.
+        return await super().on_tick(counter) or is_orphan or has_been_told
 
-    def enqueue_req(self, conn: Any) -> None:
-        """Have a request answered by one of the threads."""
-        self.tpool.submit(self._answer, conn)
-
-    def _answer(self, conn: Any) -> None:
-        """Answer a request and keep the connection; all else is left to the main thread."""
-        is_kept: Any = False
-        try:
-            is_kept = self.handle(conn)
-            if isinstance(conn.sock, Connection):
-                conn.sock.flush()
-        finally:
-            if is_kept is True and self.alive and not conn.parser.unreader.buf.getvalue():
-                self._keep(conn)
-            else:
-                answered: Future[Any] = Future()
-                answered.set_result(is_kept)
-                self.method_queue.defer(self.finish_request, conn, answered)
-
-    def _keep(self, conn: Any) -> None:
-        """Have the connection polled for its next request, as `finish_request` would."""
-        conn.set_timeout()
-        self.keepalived_conns.append(conn)
-        if not self.alive:  # The main thread may have looked through the connections already.
-            conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
-        wake = partial(self.on_client_socket_readable, conn)
-        self.poller.register(conn.sock, EVENT_READ, wake)
-
-    def notify(self) -> None:
-        """Send the master a heartbeat, as often as it may look for one and no more."""
+    def _tick(self) -> None:
         now = time.monotonic()
-        if now >= self._notify_at:
-            self._notify_at = now + HEARTBEAT_SECONDS
-            super().notify()
+        if now - self._swept_at >= SWEEP_SECONDS:
+            self._swept_at = now
+            self._fronts.tick()
+            for listener in self._listeners:
+                listener.show_count()
 
-    def is_parent_alive(self) -> bool:
-        """Return whether the master is there, looking for it as often as it is given signs."""
-        now = time.monotonic()
-        if now < self._look_at:
-            return True
-        self._look_at = now + HEARTBEAT_SECONDS
-        return bool(super().is_parent_alive())
-
-
-class _Pool:
-    """Threads that take work from a queue: an executor without a future for each request."""
-
-    def __init__(self, size: int) -> None:
-        self._work: SimpleQueue[tuple[Callable[[Any], None], Any] | None] = SimpleQueue()
-        self._size = size
-        for _ in range(size):
-            Thread(target=self._run, name="requests", daemon=True).start()
-
-    def submit(self, function: Callable[[Any], None], argument: Any) -> None:
-        self._work.put((function, argument))
-
-    def shutdown(self, *, wait: bool) -> None:
-        """End the threads after what they have begun; nobody asks to `wait` for them."""
-        for _ in range(self._size):
-            self._work.put(None)
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            function, argument = work
-            with suppress(BaseException):  # gunicorn has answered and logged what it can.
-                function(argument)
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Answer what is under way or on its way, and close everything."""
+        self._fronts.stop()
+        for listener in self._listeners:
+            listener.stop()
+        give_up_at = time.monotonic() + self._worker.cfg.graceful_timeout - SPARE_SECONDS
+        while self._fronts.count_connections() and time.monotonic() < give_up_at:
+            if self.force_exit:
+                return
+            await asyncio.sleep(STOPPING_TICK_SECONDS)
+            self._fronts.tick()
+            self._worker.notify()

@@ -1,0 +1,119 @@
+"""Bridge: from the event loop to the application, with whole requests and whole responses.
+
+What the loop can answer by itself never waits for a thread: health, and what finds no place.
+Everything else runs as a job of the thread pool.
+"""
+
+import sys
+import time
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Collection, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.request import BEGAN, request_id
+from gateway.server.environ import Environ
+from gateway.server.fair_queue import Job
+from gateway.server.job_owners import JobOwners
+from gateway.server.refusals import refusal_response
+from gateway.server.responses import Response
+from gateway.server.thread_pool import ThreadPool
+
+Application = Callable[[Environ, Callable[..., Any]], Any]
+Reply = Callable[[Response], None]
+LoopRoute = Callable[[Environ, Reply], None]
+
+TOO_BUSY = "Too many requests wait already; try again in a moment."
+CONSTANTS: Environ = {
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "http",
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+    "wsgi.input_terminated": True,
+}
+"""What is the same in the environ of every request."""
+
+
+class Bridge:
+    """Has requests answered; everything but the application itself runs on the event loop."""
+
+    def __init__(
+        self,
+        application: Application,
+        pool: ThreadPool,
+        loop: AbstractEventLoop,
+        *,
+        logger: FilteringBoundLogger,
+        loop_routes: Mapping[str, LoopRoute],
+        hidden_paths: Collection[str] = (),
+    ) -> None:
+        """Take what answers: `loop_routes` by path at once, the application in a thread.
+
+        `hidden_paths` are not found, whatever the application has there.
+        """
+        self._application = application
+        self._pool = pool
+        self._loop = loop
+        self._logger = logger
+        self._loop_routes = loop_routes
+        self._hidden_paths = hidden_paths
+        self._owners = JobOwners()
+
+    def handle(self, environ: Environ, reply: Reply) -> Job | None:
+        """Have a whole request answered: `reply` is called once, on the loop.
+
+        Returns the job, which may be cancelled, if the request has to wait for a thread.
+        """
+        environ[BEGAN] = time.perf_counter()
+        path = environ["PATH_INFO"].removesuffix("/")
+        if path in self._hidden_paths:
+            reply(_refuse(environ, HTTPStatus.NOT_FOUND))
+            return None
+        route = self._loop_routes.get(path)
+        if route is not None and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            route(environ, reply)
+            return None
+        owner, credential = self._owners.find(environ)
+
+        def run() -> None:
+            response = self._respond(environ)
+            self._loop.call_soon_threadsafe(finish, response)
+
+        def finish(response: Response) -> None:
+            self._owners.learn(credential, response.status)
+            reply(response)
+
+        job = Job(owner, run)
+        if self._pool.submit(job):
+            return job
+        reply(_refuse(environ, HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY))
+        return None
+
+    def _respond(self, environ: Environ) -> Response:
+        """Return what the application makes of a request: the one call into it."""
+        started: list[Any] = []
+
+        def start_response(status: str, headers: Any, _failure: Any = None) -> None:
+            started[:] = int(status[:3]), headers
+
+        try:
+            pieces = self._application(environ, start_response)
+            try:
+                body = b"".join(pieces)
+            finally:
+                if hasattr(pieces, "close"):
+                    pieces.close()
+            return Response(started[0], started[1], body)
+        except Exception as error:  # The application answers errors: this one is its own.
+            self._logger.error("the application failed", exc_info=error)
+            return _refuse(environ, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _refuse(environ: Environ, status: HTTPStatus, reason: str = "") -> Response:
+    path, number = environ["PATH_INFO"], request_id(environ)
+    return refusal_response(status, reason, path=path, request_id=number)

@@ -1,0 +1,256 @@
+"""HttpProtocol: one client's connection, from its first byte to its end.
+
+A connection has one request under way at most: what a client sends beyond it waits unparsed, and
+nothing more is read. Every phase has a deadline, which `Connections` sees to.
+"""
+
+import asyncio
+import time
+from enum import Enum
+from http import HTTPStatus
+from typing import cast
+
+from gateway.request import request_id
+from gateway.server.environ import Environ, apply_forwarded
+from gateway.server.fair_queue import Job
+from gateway.server.front import Front
+from gateway.server.refusals import refusal_response
+from gateway.server.request_parser import Refusal, RequestParser
+from gateway.server.responses import CONTINUE, Response
+
+PROGRESS_SECONDS = 1.0
+NEVER = float("inf")
+CLOSE, KEEP = "Connection: close\r\n", "Connection: keep-alive\r\n"
+
+Phase = Enum("Phase", ["READING", "ANSWERING", "SENDING", "LINGERING", "CLOSED"])
+READING, ANSWERING, SENDING, LINGERING, CLOSED = Phase
+
+
+class HttpProtocol(asyncio.Protocol):
+    """A connection; its methods are called by the event loop, `Connections` and the bridge."""
+
+    _transport: asyncio.Transport
+    _template: Environ
+    """What every request's environ of this connection begins with."""
+
+    def __init__(self, front: Front) -> None:
+        """Expect a first request."""
+        self._front = front
+        self._limits = front.limits
+        self._parser = RequestParser(front.limits)
+        self._phase = READING
+        self._job: Job | None = None
+        self._has_sent = False
+        self._has_ended = False  # The client sends nothing more.
+        self._is_unsent = False
+        self._unsent_before = 0
+        self._lingered_bytes = 0
+        self._closes_gently = False
+        self.deadline = self.progressed_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=0)  # To hear of all that is not sent at once.
+        self._template = self._front.environ_of(transport)
+        self._parser.reset(self._template.copy())
+        self.deadline = time.monotonic() + self._limits.head_seconds
+        self._front.connections.add(self)
+        if self._front.is_stopping:
+            self.stop()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what the client sends."""
+        if self._phase is READING:
+            self._feed(data)
+        elif self._phase is LINGERING or self._parser.is_last:
+            self._drop(data)
+        else:
+            self._parser.rest += data
+            self._transport.pause_reading()
+
+    def _feed(self, data: bytes) -> None:
+        parser = self._parser
+        was_in_body, had_begun = parser.in_body, parser.has_begun
+        try:
+            is_whole = parser.feed(data)
+        except Refusal as refusal:
+            self._refuse(refusal)
+            return
+        if is_whole:
+            self._begin_answer()
+            return
+        if parser.in_body and not was_in_body:
+            self.deadline = time.monotonic() + self._limits.body_seconds
+            if parser.wants_continue:
+                self._transport.write(CONTINUE)
+        elif parser.has_begun and not had_begun:
+            self.deadline = time.monotonic() + self._limits.head_seconds
+
+    def _begin_answer(self) -> None:
+        front, environ = self._front, self._parser.environ
+        self._phase = ANSWERING
+        self.deadline = NEVER
+        self._has_sent = True
+        front.connections.touch(self)
+        if front.trusted_proxies:
+            apply_forwarded(environ, front.trusted_proxies)
+        self._job = front.bridge.handle(environ, self._answer)
+
+    def _answer(self, response: Response) -> None:
+        """Send the response to the request under way."""
+        if self._phase is not ANSWERING:
+            return  # The client went away.
+        self._job = None
+        parser, front = self._parser, self._front
+        front.answered += 1
+        is_last = parser.is_last or front.is_stopping or (self._has_ended and not parser.rest)
+        # What the client may still be sending after its last request is read and dropped.
+        self._closes_gently = parser.is_last and not parser.says_close
+        self._send(response, method=parser.method, is_last=is_last)
+
+    def _send(self, response: Response, *, method: str, is_last: bool) -> None:
+        connection = CLOSE if is_last else KEEP if self._parser.is_old else ""
+        self._parser.is_last = is_last
+        self._phase = SENDING
+        self._transport.write(
+            self._front.writer.to_bytes(response, method=method, connection=connection)
+        )
+        if not self._is_unsent:
+            self._after_sending()
+            return
+        now = self.progressed_at = time.monotonic()
+        self.deadline = now + PROGRESS_SECONDS
+        self._unsent_before = self.unsent_bytes
+        self._front.connections.begin_sending(self)
+
+    def _after_sending(self) -> None:
+        if self._parser.is_last:
+            self._close()
+            return
+        self._phase = READING
+        self.deadline = time.monotonic() + self._limits.idle_seconds
+        rest = self._parser.rest
+        self._parser.rest = b""
+        self._parser.reset(self._template.copy())
+        if rest:  # By way of the loop, because there may be many requests in it.
+            self._phase = ANSWERING
+            asyncio.get_running_loop().call_soon(self._go_on, rest)
+
+    def _go_on(self, rest: bytes) -> None:
+        """Take in what came while another request was answered."""
+        if self._phase is not ANSWERING:
+            return
+        self._phase = READING
+        more, self._parser.rest = self._parser.rest, b""
+        self._feed(rest + more)
+        if self._phase is READING:
+            self._transport.resume_reading()
+            if self._has_ended:
+                self.eof_received()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer in place of the application, as the last thing on this connection."""
+        parser, front = self._parser, self._front
+        path = parser.target.partition(b"?")[0].decode("utf-8", "replace")
+        number = request_id(parser.environ)
+        response = refusal_response(refusal.status, str(refusal), path=path, request_id=number)
+        front.tell_refusal(refusal, path=path, request_id=number, client=self._client)
+        self._closes_gently = True
+        self._send(response, method=parser.method, is_last=True)
+
+    def _close(self) -> None:
+        """Close when everything is sent; gently, if unread input would destroy the response."""
+        if not self._closes_gently or self._has_ended:
+            self._phase = CLOSED
+            self._transport.close()
+            return
+        self._phase = LINGERING
+        self.deadline = time.monotonic() + self._limits.linger_seconds
+        self._transport.resume_reading()
+        self._transport.write_eof()
+
+    def _drop(self, data: bytes) -> None:
+        self._lingered_bytes += len(data)
+        if self._lingered_bytes > self._limits.linger_bytes:
+            self._abort()
+
+    def _abort(self) -> None:
+        self._phase = CLOSED
+        self._transport.abort()
+
+    def eof_received(self) -> bool:
+        """Take note that the client sends nothing more; it may still be reading."""
+        self._has_ended = True
+        if self._phase is LINGERING or (self._phase is READING and not self._parser.in_body):
+            self._phase = CLOSED
+            return False
+        if self._phase is READING:
+            self._refuse(Refusal(HTTPStatus.BAD_REQUEST, "The body ends before its length."))
+        return True
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End: nobody reads an answer."""
+        self._phase = CLOSED
+        self._front.connections.discard(self)
+        if self._job is not None:
+            self._job.is_cancelled = True
+        self._parser.release()
+
+    def pause_writing(self) -> None:
+        """Take note that the client does not take in everything at once."""
+        self._is_unsent = True
+
+    def resume_writing(self) -> None:
+        """Take note that the client has taken in everything."""
+        self._is_unsent = False
+        if self._phase is SENDING:
+            self._front.connections.end_sending(self)
+            self._after_sending()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a whole request is being answered."""
+        return self._phase is ANSWERING
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How much of a response the client has not taken in."""
+        return self._transport.get_write_buffer_size()
+
+    def expire(self) -> None:
+        """End what took too long."""
+        if self._phase is SENDING:
+            self._expire_sending()
+        elif self._phase is READING and self._parser.in_body:
+            self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "The body took too long."))
+        elif self._phase is READING and self._parser.has_begun:
+            self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "The head took too long."))
+        elif self._phase is READING and not self._has_sent:
+            self.evict("no request came")
+        else:
+            self._abort()
+
+    def _expire_sending(self) -> None:
+        now, unsent = time.monotonic(), self.unsent_bytes
+        if unsent < self._unsent_before:
+            self.progressed_at = now
+        self._unsent_before = unsent
+        self.deadline = now + PROGRESS_SECONDS
+        if now - self.progressed_at >= self._limits.send_seconds:
+            self.evict("the response was not read")
+
+    def evict(self, reason: str) -> None:
+        """Close at once."""
+        self._front.tell_eviction(reason, client=self._client)
+        self._abort()
+
+    def stop(self) -> None:
+        """Answer what has begun, and a request that is on its way on a kept connection."""
+        if self._phase is READING and not self._parser.has_begun:
+            soon = time.monotonic() + self._limits.stopping_seconds
+            self.deadline = min(self.deadline, soon)
+
+    @property
+    def _client(self) -> str:
+        return str(self._template["REMOTE_ADDR"])
