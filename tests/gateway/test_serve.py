@@ -176,7 +176,9 @@ def test_numbers_of_all_workers_are_added(port: int):
 
 def test_every_line_is_json(port: int, log: Path):
     get(port, "/activities?token=hunter2")
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    first, *rest = log.read_text().splitlines()
+    assert first.startswith("Database: ")  # The command's own line, on standard error.
+    lines = [json.loads(line) for line in rest]
     events = [line["event"] for line in lines]
     assert any(event.startswith("Listening at:") for event in events)
     assert events.count("request") >= 1
