@@ -14,7 +14,7 @@ from support.clock import Clock
 from support.deskera_api import FORBIDDEN, PLACE, UNAUTHORIZED, refused
 
 from core.storage.credential_store import Credentials
-from gateway.auth.authenticator import KEY_RECHECK_SECONDS
+from gateway.auth.authenticator import RECHECK_SECONDS
 
 BASIC = "Basic Y2xpZW50OnNlY3JldA=="
 ORDERS = {
@@ -120,7 +120,7 @@ def test_dead_keys_are_refused_everywhere(
     assert [person.deskera.page() for person in persons] == [([], 0)] * 2
     assert credentials.revoke(revoked)
     clock.now = ends_at
-    time.sleep(KEY_RECHECK_SECONDS)
+    time.sleep(RECHECK_SECONDS)
     for person in persons:
         assert refused(person.deskera("GET")) == UNAUTHORIZED
         assert person.apex("GET").json == {
