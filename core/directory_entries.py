@@ -97,7 +97,7 @@ class DirectoryEntries:
         with self._database.transaction() as connection:
             for tenant_id, entities in sorted(wanted.items()):
                 try:
-                    created |= put_entities(connection, tenant_id, entities)
+                    created |= put_entities(connection, tenant_id, entities).created
                 except LookupError as error:
                     raise NotAuthenticated(detail=f"no tenant {tenant_id}") from error
         self._database.counters[IMPORTED_RECORDS] += sum(map(len, wanted.values()))

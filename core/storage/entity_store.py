@@ -80,13 +80,20 @@ class EntityStore:
         return found[0] if found else None
 
 
+class EntityWrites(NamedTuple):
+    """The entities that were new, or removed before, and those that were replaced."""
+
+    created: set[EntityRef]
+    replaced: set[EntityRef]
+
+
 def put_entities(
     connection: Connection, tenant_id: int, wanted: Mapping[EntityRef, Mapping[str, Any]]
-) -> set[EntityRef]:
+) -> EntityWrites:
     """Store entities of one tenant, replacing those that are known.
 
-    Entities that are equal to what is stored do not move. Returns the refs that were new or
-    removed before. Raises LookupError if there is no such tenant.
+    Entities that are equal to what is stored do not move. Raises LookupError if there is no such
+    tenant.
     """
     if not lock_directory(connection, tenant_id):
         raise LookupError(tenant_id)
@@ -111,7 +118,8 @@ def put_entities(
         connection.execute(
             statement.on_conflict_do_update(index_elements=keys, set_=replaced), rows
         )
-    return {ref for ref in wanted if ref not in current}
+    created = {ref for ref in wanted if ref not in current}
+    return EntityWrites(created, changed.keys() - created)
 
 
 def _stored(

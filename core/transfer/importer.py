@@ -3,44 +3,41 @@
 A file is read to its end before anything is written: one bad line, and nothing of it is.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
 
 from core.domain.clock import Clock, utc_now
 from core.domain.counters import IMPORTED_RECORDS
+from core.domain.entity import EntityRef
 from core.domain.errors import InvalidEntity
 from core.domain.model import Tenant
 from core.storage import activity_writer
 from core.storage.database import Database
-from core.storage.entity_store import put_entities
+from core.storage.entity_store import EntityWrites, put_entities
 from core.storage.tenant_store import find_tenant, put_tenant
 from core.transfer import ndjson
+from core.transfer.import_report import BadLine, ImportReport, KindCounts, Tally
 from core.transfer.staging import BATCH_SIZE, MergeCounts, Staging, activity_row, reserve_ids
 
 MAX_BAD_LINES_SHOWN = 1000
 BATCH_BYTES = 4 * 2**20
+MAX_LINE_BYTES = 8 * 2**20
+LINE_END_BYTES = 2  # A carriage return and a line feed.
 
 
-class BadLine(NamedTuple):
-    """A line that cannot be imported: its number, from 1, and why."""
+def bounded_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Give the lines of a file, each in bounded memory.
 
-    number: int
-    reason: str
-
-
-class ImportReport(NamedTuple):
-    """How many lines held a record and how many activities changed; or what is wrong.
-
-    Nothing was written if `bad_count` is above 0; `bad_lines` are the first of them.
+    A line of more than `MAX_LINE_BYTES` is cut, but still longer than that: it will be refused.
     """
-
-    records: int
-    changed_activities: int
-    bad_lines: list[BadLine]
-    bad_count: int
+    while line := file.readline(MAX_LINE_BYTES + LINE_END_BYTES):
+        yield line
+        while len(line) == MAX_LINE_BYTES + LINE_END_BYTES and not line.endswith(b"\n"):
+            line = file.readline(MAX_LINE_BYTES + LINE_END_BYTES)
 
 
 def import_lines(
@@ -62,13 +59,13 @@ def import_lines(
         loader = LineLoader(connection, tenant_id=tenant_id, now=clock())
         for number, line in enumerate(lines, start=1):
             loader.load(number, line)
-        changed = 0
+        tally = Tally()
         if not loader.bad_count:
             loader.flush()
-            changed = _merge(database, connection, loader, skip_known=skip_known)
+            _merge(database, connection, loader, tally, skip_known=skip_known)
     if not loader.bad_count:
         database.counters[IMPORTED_RECORDS] += loader.records
-    return ImportReport(loader.records, changed, loader.bad_lines, loader.bad_count)
+    return ImportReport(loader.records, tally.counts(), loader.bad_lines, loader.bad_count)
 
 
 class LineLoader:
@@ -93,6 +90,8 @@ class LineLoader:
         if not line.strip():
             return
         try:
+            if len(line.rstrip(b"\r\n")) > MAX_LINE_BYTES:
+                raise InvalidEntity("body", f"is longer than {MAX_LINE_BYTES // 2**20} MiB")
             record = ndjson.read(ndjson.parse(line), tenant_id=self._tenant_id)
             if self._tenant_id not in (None, record.tenant_id):
                 raise InvalidEntity("tenant_id", f"must be {self._tenant_id}, as was asked for")
@@ -138,9 +137,14 @@ class LineLoader:
 
 
 def _merge(
-    database: Database, connection: Connection, loader: LineLoader, *, skip_known: bool
-) -> int:
-    """Move what was staged into the real tables; return how many activities changed.
+    database: Database,
+    connection: Connection,
+    loader: LineLoader,
+    tally: Tally,
+    *,
+    skip_known: bool,
+) -> None:
+    """Move what was staged into the real tables, and count what is done.
 
     Locks are taken in the order that other writers take them, the widest last.
     """
@@ -158,15 +162,26 @@ def _merge(
         tenant_id: staging.merge_activities(tenant_id, now=loader.now) for tenant_id in last_ids
     }
     for tenant_id, tenant in sorted(loader.tenants.items()):
-        if not (skip_known and find_tenant(connection, tenant_id)):
-            put_tenant(connection, tenant)
+        is_known = find_tenant(connection, tenant_id) is not None
+        if not (skip_known and is_known):
+            is_changed = put_tenant(connection, tenant)
+            counts = KindCounts(not is_known, is_known and is_changed, not is_changed)
+            tally.add("tenant", counts)
     for tenant_id in staging.entity_tenants():
         for batch in staging.entities(tenant_id):
-            put_entities(connection, tenant_id, batch)
+            _tally_entities(tally, batch, put_entities(connection, tenant_id, batch))
     for tenant_id, part in merged.items():
         reserve_ids(connection, tenant_id, last_ids[tenant_id])  # For a tenant of this file.
+        replaced, unchanged = part.changed - part.created, part.staged - part.changed
+        tally.add("activity", KindCounts(part.created, replaced, unchanged))
         _move_counters(connection, tenant_id, part)
-    return sum(part.changed for part in merged.values())
+
+
+def _tally_entities(tally: Tally, batch: Iterable[EntityRef], writes: EntityWrites) -> None:
+    created, replaced = (Counter(kind for kind, _ in refs) for refs in writes)
+    for kind, total in Counter(kind for kind, _ in batch).items():
+        unchanged = total - created[kind] - replaced[kind]
+        tally.add(kind, KindCounts(created[kind], replaced[kind], unchanged))
 
 
 def _move_counters(connection: Connection, tenant_id: int, part: MergeCounts) -> None:

@@ -71,7 +71,7 @@ _ENTITIES = text(
 # Two imports of one tenant would both count a row as new that both bring.
 _LOCK_IMPORT = text("SELECT pg_advisory_xact_lock(hashtextextended('import', :tenant_id))")
 _COUNT = """
-    SELECT coalesce(sum(version), 0)::BIGINT AS changed,
+    SELECT coalesce(sum(version), 0)::BIGINT AS changed, count(*) AS created,
         count(*) FILTER (WHERE deleted_at IS NULL AND visibility <> 'private') AS shared,
         count(*) FILTER (WHERE deleted_at IS NULL AND visibility = 'private') AS private
     FROM (
@@ -112,9 +112,11 @@ _RESERVE = text("""
 
 
 class MergeCounts(NamedTuple):
-    """What a merge changed: how many activities, and the numbers of live ones by visibility."""
+    """How many activities were staged, changed and created, and by how much live ones grew."""
 
+    staged: int
     changed: int
+    created: int
     shared: int
     private: int
 
@@ -174,7 +176,7 @@ class Staging:
 
         Call `lock_import` before, and have the ids reserved.
         """
-        merged = MergeCounts(0, 0, 0)
+        merged = MergeCounts(0, 0, 0, 0, 0)
         for ids in self._id_batches(tenant_id):
             part = self._merge_batch({"tenant_id": tenant_id, "now": now, "ids": ids})
             merged = MergeCounts(*map(sum, zip(merged, part, strict=True)))
@@ -186,7 +188,7 @@ class Staging:
         self._connection.execute(_FILL_TIMESTAMPS, parameters)
         self._connection.execute(_MERGE, parameters)
         after = self._connection.execute(_COUNT_AGAIN, parameters).one()
-        return MergeCounts(*map(sub, after, before))
+        return MergeCounts(len(parameters["ids"]), *map(sub, after, before))
 
     def entity_tenants(self) -> list[int]:
         """Return the tenants that have directory entities here."""

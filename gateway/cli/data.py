@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -12,7 +13,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from core.transfer.demo import load_demo
 from core.transfer.exporter import export_lines
-from core.transfer.importer import ImportReport, import_lines
+from core.transfer.import_report import ImportReport
+from core.transfer.importer import bounded_lines, import_lines
+from core.transfer.ndjson import KINDS
 from gateway.cli.options import ID
 from gateway.cli.session import ready
 
@@ -32,21 +35,24 @@ def import_file(file: BinaryIO, tenant_id: int | None) -> None:
 
     All is written, replacing what is known under its id, or nothing if one line is bad.
     """
+    begun = time.monotonic()
     with ready() as (_, database), _progress(file) as lines:
         report = import_lines(database, lines, tenant_id=tenant_id)
-    _show(report)
+    _show(report, seconds=time.monotonic() - begun)
 
 
-def _show(report: ImportReport) -> None:
+def _show(report: ImportReport, *, seconds: float) -> None:
     for line in report.bad_lines:
         click.echo(f"line {line.number}: {line.reason}", err=True)
     if report.bad_count:
         unshown = report.bad_count - len(report.bad_lines)
         also = f" ({unshown} of them not shown)" if unshown else ""
         raise click.ClickException(f"bad lines: {report.bad_count}{also}; nothing was imported")
-    click.echo(
-        f"{report.records} records read, {report.changed_activities} activities changed", err=True
-    )
+    for kind in filter(report.counts.get, KINDS):
+        created, replaced, unchanged = report.counts[kind]
+        done = f"{created:,} created, {replaced:,} replaced, {unchanged:,} unchanged"
+        click.echo(f"{kind}: {done}", err=True)
+    click.echo(f"{report.records:,} records in {seconds:.1f} s", err=True)
 
 
 @contextmanager
@@ -54,7 +60,7 @@ def _progress(file: BinaryIO) -> Iterator[Iterable[bytes]]:
     """Give the lines of a file, and on a terminal show how far it is read."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield file
+        yield bounded_lines(file)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
@@ -62,7 +68,7 @@ def _progress(file: BinaryIO) -> Iterator[Iterable[bytes]]:
         task = progress.add_task("Reading", total=size)
 
         def lines() -> Iterator[bytes]:
-            for line in file:
+            for line in bounded_lines(file):
                 yield line
                 progress.advance(task, len(line))
             progress.update(task, description="Writing", total=None)

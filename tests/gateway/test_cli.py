@@ -137,7 +137,9 @@ def test_import_reads_a_file(run: Run, tenant: Home, tmp_path: Path):
     file.write_text('{"kind":"company","id":7,"name":"C"}\n')
     result = run("import", file, "--tenant", tenant.id)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "1 records" in result.stderr
+    told = result.stderr.splitlines()
+    assert told[1] == "company: 1 created, 0 replaced, 0 unchanged"
+    assert re.fullmatch(r"1 records in \d+\.\d s", told[2])
 
 
 def test_import_reports_every_bad_line(run: Run, tenant: Home):
