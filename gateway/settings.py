@@ -136,13 +136,13 @@ class Settings:
     directory_cache_entries: int = setting(
         "GATEWAY_DIRECTORY_CACHE_ENTRIES",
         whole_number(0, 10**8),
-        "Related entities kept in the memory of each worker",
+        "Related entities cached in the memory of each worker",
         default=100_000,
     )
     answer_cache_bytes: int = setting(
         "GATEWAY_ANSWER_CACHE_BYTES",
         whole_number(0, 2**40),
-        "Bytes of whole answers kept in the memory of each worker; 0: none",
+        "Bytes of responses cached in the memory of each worker; 0: none",
         default=2**25,
     )
     workers: int | None = setting(
