@@ -11,7 +11,7 @@ FRAMEWORK_NAMES := __setitem__,_deserialize,_repr_pretty_,application,autocommit
 	connection_lost,connection_made,create_url_adapter,data_received,debug,do_*,\
 	ensure_sync,handle_*,id_list,init_signals,on_*,pause_writing,resume_writing,shutdown,startup,total_requests,\
 	integer,is_null_session,log_message,make_*,merge_slashes,obj,open_session,provide_automatic_options,pytest*,regex,\
-	request_class,session_interface,strict_slashes,string
+	longrepr,request_class,session_interface,strict_slashes,string
 DECORATORS := @pytest.fixture,@rule,@invariant,@initialize,@*.before_request,@*.command,@*.delete,@*.errorhandler,\
 	@*.get,@*.group,@*.patch,@*.post,@*.put,@*.record_once,@*.route
 DECLARATIVE := */schemas.py,*/gunicorn_conf.py,*/migrations/*,*/node_modules/*

@@ -28,6 +28,7 @@ from gateway.variables import (
 
 LIKENESS = 0.9
 PREFIX = "GATEWAY_"
+FILE = "_FILE"
 NO_REDIS = "none"
 
 
@@ -201,11 +202,12 @@ class Settings:
         problems = [f"{name}: there is no such setting" for name in _unknown_names(environ)]
         values = {}
         for name, variable in VARIABLES.items():
-            text = environ.get(variable.name, "").strip()
-            if not text:
-                continue
             try:
-                values[name] = variable.read(text)
+                text = _text_of(variable, environ)
+                if text:
+                    values[name] = variable.read(text)
+            except OSError as error:
+                problems.append(f"{variable.name}{FILE} cannot be read: {error}")
             except ValueError as error:
                 shown = "(not shown)" if variable.secret else repr(text)
                 problems.append(f"{variable.name} is {shown}, expected {error}")
@@ -223,6 +225,20 @@ VARIABLES: Mapping[str, Variable] = {
 """Every variable, by the name of its setting."""
 
 
+def _text_of(variable: Variable, environ: Mapping[str, str]) -> str:
+    """Return what the environment says, or the file that it names.
+
+    Raises: OSError; ValueError, if it does both.
+    """
+    text = environ.get(variable.name, "").strip()
+    path = environ.get(variable.name + FILE, "").strip() if variable.secret else ""
+    if not path:
+        return text
+    if text:
+        raise ValueError(f"either it or {variable.name}{FILE}")
+    return Path(path).read_text(errors="replace").strip()
+
+
 def _unknown_names(environ: Mapping[str, str]) -> list[str]:
     """Return variables that look like ours, misspelt.
 
@@ -230,5 +246,6 @@ def _unknown_names(environ: Mapping[str, str]) -> list[str]:
     named "gateway".
     """
     ours = {variable.name for variable in VARIABLES.values()}
+    ours |= {variable.name + FILE for variable in VARIABLES.values() if variable.secret}
     foreign = sorted(name for name in environ if name.startswith(PREFIX) and name not in ours)
     return [name for name in foreign if get_close_matches(name, ours, cutoff=LIKENESS)]

@@ -22,7 +22,8 @@ Network = IPv4Network | IPv6Network
 class Variable:
     """One variable of the environment.
 
-    `read` turns its text into the setting's value, or raises ValueError with what was expected.
+    A `secret` one may stand in a file that a variable with `_FILE` at its end names. `read` turns
+    the text into the setting's value, or raises ValueError with what was expected.
     An unset or empty variable gives `default`.
     """
 
@@ -38,7 +39,7 @@ def setting(
 ) -> Any:
     """Return the field of a setting that this variable sets."""
     variable = Variable(name, read, default, purpose, secret)
-    return field(default=default, metadata={"variable": variable})
+    return field(default=default, repr=not secret, metadata={"variable": variable})
 
 
 def url(*schemes: str, word: str | None = None) -> Reader:

@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import ip_address
@@ -25,6 +25,7 @@ from support.citus import CLUSTER_URL, own_database
 from support.clock import Clock
 from support.own_servers import OwnServer, server_directory
 from support.own_tables import empty_tables
+from support.secrets_in_logs import secrets_in
 
 from core.domain.model import Tenant
 from core.storage import migrate
@@ -55,6 +56,17 @@ class NetworkIsClosedError(Exception):
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make golden` say that golden documents are to be written."""
     parser.addoption("--rewrite-golden", action="store_true", help="write our golden documents")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail every test during which a secret was written to a log or to the terminal."""
+    report = yield
+    leaked = secrets_in("".join(text for _, text in report.sections))
+    if leaked and report.passed:
+        report.outcome = "failed"
+        report.longrepr = f"{' and '.join(leaked)} was written; see what was captured"
+    return report
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -56,6 +56,26 @@ def test_every_variable_is_read():
     assert [name for name in VARIABLES if getattr(settings, name) == getattr(defaults, name)] == []
 
 
+@pytest.mark.parametrize("name", [v.name for v in VARIABLES.values() if v.secret])
+def test_secret_is_read_from_a_file(tmp_path: Path, name: str):
+    path = tmp_path / "secret"
+    path.write_text(f"{GOOD[name]}\n")
+    assert Settings.from_env({f"{name}_FILE": str(path)}) == Settings.from_env({name: GOOD[name]})
+    both = {name: GOOD[name], f"{name}_FILE": str(path)}
+    assert f"either it or {name}_FILE" in refusal(**both)
+    assert f"{name}_FILE cannot be read" in refusal(**{f"{name}_FILE": str(tmp_path / "none")})
+    path.write_text("1")
+    assert f"{name} is (not shown)" in refusal(**{f"{name}_FILE": str(path)})
+
+
+def test_settings_show_no_secret():
+    shown = repr(Settings.from_env(GOOD))
+    assert [name for name in VARIABLES if f"{name}=" not in shown] == [
+        name for name, variable in VARIABLES.items() if variable.secret
+    ]
+    assert "secret@" not in shown
+
+
 def test_values_become_what_they_mean():
     settings = Settings.from_env(GOOD)
     assert settings.jwt_user_claims == ("iamUserId", "sub")

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from support.secrets_in_logs import secrets_in
+
 from core.storage.credential_store import DEFAULT_SCOPES, Credentials
 from core.storage.database import Database
 
@@ -48,6 +50,7 @@ def served(environ: Mapping[str, str], *, log: Path, workers: int = 2) -> Iterat
         yield port
     finally:
         _end(process)
+        assert secrets_in(log.read_text(errors="replace")) == []
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
