@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Update, select, update
+from sqlalchemy import Connection, Update, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.domain.clock import Clock, utc_now
@@ -210,6 +210,13 @@ def insert_credential(connection: Connection, credential: Credential) -> None:
     """Insert a key; a stored key with the same id is left as it is."""
     values = {**credential._asdict(), "scopes": list(credential.scopes)}
     connection.execute(insert(credentials).on_conflict_do_nothing(), values)
+
+
+def delete_credential(connection: Connection, tenant_id: int, key_id: str) -> None:
+    """Delete a key for good, as if it had never been; to end one, revoke it."""
+    connection.execute(
+        delete(credentials).where(credentials.c.tenant_id == tenant_id, credentials.c.id == key_id)
+    )
 
 
 def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:

@@ -16,10 +16,12 @@ from core.storage.credential_store import (
     DEMO_TOKEN,
     Credential,
     Credentials,
+    delete_credential,
     digest_of,
     insert_credential,
 )
 from core.storage.database import Database
+from core.storage.tenant_eraser import erase_records
 from core.transfer.importer import import_lines
 
 DESKERA_USER_ID = 46944
@@ -33,8 +35,25 @@ def load_demo(database: Database, *, clock: Clock = utc_now) -> None:
     What was changed, deleted or revoked since the first load stays as it is.
     Raises: Unavailable.
     """
+    _import_demo(database, skip_known=True, clock=clock)
+
+
+def reset_demo(database: Database, *, clock: Clock = utc_now) -> None:
+    """Bring the demo data and its key back as they were first stored.
+
+    Whatever else the two tenants have is erased; other keys of theirs stay. If this is interrupted,
+    the tenants may be left empty: call it again. Raises: Unavailable.
+    """
+    with database.transaction() as connection:
+        for tenant_id in sorted((APEX_TENANT_ID, DEMO_TENANT_ID)):
+            erase_records(connection, tenant_id)
+        delete_credential(connection, DEMO_TENANT_ID, DEMO_KEY_ID)
+    _import_demo(database, skip_known=False, clock=clock)
+
+
+def _import_demo(database: Database, *, skip_known: bool, clock: Clock) -> None:
     lines = files("core.transfer").joinpath("demo.ndjson").read_bytes().splitlines()
-    report = import_lines(database, lines, skip_known=True, clock=clock)
+    report = import_lines(database, lines, skip_known=skip_known, clock=clock)
     if report.bad_count:  # The file is ours: this can only be a mistake in it.
         raise ValueError(f"core/transfer/demo.ndjson: {report.bad_lines}")
     with database.transaction() as connection:

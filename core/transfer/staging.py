@@ -1,9 +1,9 @@
 """The staging tables of an import: rows gather in temporary tables and are then merged.
 
 A file of any size therefore takes bounded memory, is compared with the stored rows inside the
-database, and locks rows that others use only at the end. Beside `activity_writer` this is the one
-module that writes activities. Everything happens inside the caller's transaction, and the tables
-vanish with it.
+database, and locks rows that others use only at the end. Beside `activity_writer` and
+`tenant_eraser` this is the one module that writes activities. Everything happens inside the
+caller's transaction, and the tables vanish with it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from core.transfer.demo import load_demo
+from core.transfer.demo import load_demo, reset_demo
 from core.transfer.exporter import export_lines
 from core.transfer.import_report import ImportReport
 from core.transfer.importer import bounded_lines, import_lines
@@ -21,10 +21,16 @@ from gateway.cli.session import ready
 
 
 @click.command()
-def demo() -> None:
-    """Load the demo data; what is there, or ever was, stays as it is."""
+@click.option(
+    "--reset", "is_reset", is_flag=True, help="Bring its two tenants and its key back as new."
+)
+def demo(is_reset: bool) -> None:
+    """Load the demo data; what is there, or ever was, stays as it is without --reset."""
     with ready() as (_, database):
-        load_demo(database)
+        if is_reset:
+            reset_demo(database)
+        else:
+            load_demo(database)
 
 
 @click.command("import")
