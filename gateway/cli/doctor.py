@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 
 import click
 import orjson
@@ -10,11 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from core.caching.redis_cache import RedisCache
-from core.storage.database import Database
 from gateway.cli import findings
 from gateway.cli.findings import Finding
-from gateway.cli.session import without_redis
-from gateway.embedded.lease import resolved_servers
+from gateway.cli.session import connected, environment
 from gateway.embedded.processes import EngineError
 from gateway.observability.health import FAIL, PASS, WARN
 from gateway.settings import Settings, SettingsError
@@ -43,17 +40,14 @@ def doctor(as_json: bool) -> None:
 def examine() -> Iterator[Finding]:
     """Give every finding; faulty settings hide the rest."""
     try:
-        given = Settings.from_env()
+        given = environment()
     except SettingsError as error:
         yield Finding("settings", FAIL, str(error), "correct the variables; README.md has them all")
         return
     yield from findings.of_settings(given)
     yield from findings.of_machine(given)
     try:
-        with (
-            resolved_servers(without_redis(given)) as settings,
-            closing(Database(settings.database_url or "", pool_size=1)) as database,
-        ):
+        with connected(given) as (_, database):
             yield from findings.of_database(given, database)
     except EngineError as error:
         yield Finding("embedded servers", FAIL, str(error), "see what their log says")
