@@ -14,7 +14,7 @@ from support.deploy_files import DEPLOY, documents, program
 from support.gateway_process import free_port, served
 from support.own_servers import OwnServer
 
-PATIENCE_SECONDS = 20
+TIMEOUT_SECONDS = 20
 ALERT = "CrmGatewayRedisDown"
 
 
@@ -44,7 +44,7 @@ def watched(gateway_port: int, folder: Path) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(PATIENCE_SECONDS)
+        process.wait(TIMEOUT_SECONDS)
         shutil.rmtree(folder / "data", ignore_errors=True)
 
 
@@ -64,7 +64,7 @@ def is_scraped(port: int) -> bool:
 
 def wait_until(condition: Callable[[], bool]) -> None:
     """Wait for something to become true, for so long."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         try:
             if condition():
