@@ -55,7 +55,10 @@ _TEXT = or_null(parse_text)
 _ID = or_null(parse_id)
 _DATE = or_null(parse_storable_date)
 _TIME = or_null(parse_time)
-_FIRST = "lossy: the first of an ordered list; the others are kept"
+_FIRST = (
+    "lossy: the first of an ordered list; another id replaces it and keeps the rest, a listed one "
+    "moves to the front, null empties the list"
+)
 _CUT_TO_SECONDS = "lossy: cut to seconds; a finer time is kept until another is written"
 _CUT_TO_MILLISECONDS = "lossy: cut to milliseconds"
 

@@ -12,6 +12,11 @@ from adapters.achieveapex.fields import FIELDS, READ_ONLY
 from adapters.achieveapex.schema_fields import identifier, text, timestamp
 from core.domain.model import MAX_LINKED_IDS
 
+FIRST = (
+    "the first of several. Another id replaces the first, one of the others moves to the front, "
+    "null removes all."
+)
+
 
 class Place(Schema):
     """A geocoded location; further members are kept."""
@@ -64,7 +69,7 @@ class Activity(Schema):
     id = identifier("Number of the activity.")
     organization_id = identifier("Organization that it belongs to.")
     created_by_user_id = identifier("User who made it.")
-    assigned_to_user_id = identifier("User it is assigned to, the first of several.", nullable=True)
+    assigned_to_user_id = identifier(f"User it is assigned to, {FIRST}", nullable=True)
     subject = fields.String(metadata={"description": "What it is about."})
     note = text("Internal notes.")
     public_description = text("Text for guests.")
@@ -80,8 +85,8 @@ class Activity(Schema):
         metadata={"description": "Minutes; null follows the times.", "minimum": 0},
     )
     deal_id = identifier("Deal that it serves.", nullable=True)
-    contact_id = identifier("Contact, the first of several.", nullable=True)
-    company_id = identifier("Company, the first of several.", nullable=True)
+    contact_id = identifier(f"Contact, {FIRST}", nullable=True)
+    company_id = identifier(f"Company, {FIRST}", nullable=True)
     activity_type = text("Such as call, meeting or task.", maxLength=MAX_TYPE_LENGTH)
     done = fields.Boolean(metadata={"description": "Whether it is completed."})
     created_at = timestamp("When it was made.")

@@ -93,16 +93,18 @@ def apply(activity: Activity, body: dict[str, Any], tenant: Tenant) -> Activity:
     A key whose value is what `show` gives now counts as not sent (docs/laws.md R5); read-only
     keys are ignored, and so is `organization_id`, which the view has used. A create is an apply on
     `model.blank_activity`, and must send `subject`. Whole minutes follow from the times unless
-    the body sends another duration.
+    the body sends another duration; the duration shown so far is written where new times would
+    show another one, so that a whole record can be sent back with other times.
     Raises: InvalidActivity, naming every field that cannot be.
     """
     changes = _changes(activity, body, tenant)
     if not changes:
         return activity
+    minutes = effective_duration(activity)
     activity = activity._replace(**_plain_changes(activity, changes))
     activity = _with_clocks(activity, changes, tenant)
-    if "duration" in changes:
-        minutes = changes["duration"]
+    if "duration" in changes or ("duration" in body and effective_duration(activity) != minutes):
+        minutes = changes.get("duration", minutes)
         stored = None if minutes == span_minutes(activity) else minutes
         activity = activity._replace(duration_minutes=stored)
     return activity

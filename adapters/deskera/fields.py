@@ -18,7 +18,7 @@ from adapters.deskera.body_values import (
     parse_timestamp,
 )
 from core.domain.model import VISIBILITIES, Activity
-from core.domain.schedule import span_minutes
+from core.domain.schedule import shown_end_at, span_minutes
 from core.domain.validators import Check, flag, one_of, text, whole_number, zone_or_tenants
 
 
@@ -62,10 +62,10 @@ def shown_minutes(activity: Activity) -> int | None:
 NOTES = "base64 in, text out; null and empty look the same"
 ACTIVITY_TYPE = "takes its six types, or the one shown; null and empty look the same"
 DURATION = (
-    "shows the span of two timed ends, else the stored duration; ignored beside start and end, "
-    "sets the end beside start alone"
+    "shows the span of two timed ends, else the stored duration; ignored beside `end` where both "
+    "ends are timed, moves the end of a timed start where `end` is not sent"
 )
-WHOLE_DAY = "a date without a time is shown as its midnight in the activity's zone"
+WHOLE_DAY = "a date without a time is shown as its midnight in the tenant's zone"
 
 FIELDS: tuple[Field, ...] = (
     Field("id", ("id",)),
@@ -140,10 +140,11 @@ FIELDS: tuple[Field, ...] = (
     WritableField(
         "end",
         ("end_at", "end_date", "end_time"),
-        f"lossy: {WHOLE_DAY}",
+        f"lossy: {WHOLE_DAY}, for an end never before the start",
         parse=parse_timestamp,
         null=None,
-        shown=attrgetter("end_at"),
+        shown=shown_end_at,
     ),
 )
 WRITABLE = tuple(field for field in FIELDS if isinstance(field, WritableField))
+FIELD_BY_NAME = {field.wire: field for field in WRITABLE}

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 
 from adapters.deskera.filters import to_condition
 from core.domain.errors import InvalidQuery
-from core.domain.query import ActivityQuery, SortKey
+from core.domain.query import SHOWN_END, ActivityQuery, SortKey
 
 DEFAULT_PAGE_SIZE = 10
 MAX_PAGE_SIZE = 500
@@ -36,7 +36,7 @@ SORT_FIELDS = {
     "source_id": "source_id",
     "user_timezone": "timezone",
     "start": "start_at",
-    "end": "end_at",
+    "end": SHOWN_END,
 }
 
 

@@ -26,8 +26,8 @@ IN_NOTES = (
     "accepted back."
 )
 IN_DURATION = (
-    'Text such as "1h 21m", or whole minutes. Ignored beside `start` and `end`; beside `start` '
-    "alone it sets `end`."
+    'Text such as "1h 21m", or whole minutes. Where `end` is not sent it moves the end of a timed '
+    "start; where `end` is sent and both ends are timed it is ignored."
 )
 IN_TYPE = f"One of {', '.join(ACTIVITY_TYPES)}, or the value that the activity shows."
 
@@ -158,7 +158,7 @@ class Activity(Schema):
     notification_error = string()
     source = string()
     source_id = string()
-    user_timezone = string(description="The user's IANA zone; it does not change the stamps.")
+    user_timezone = string(description="An IANA zone or empty; it moves no time.")
     start = timestamp(nullable=True, description=SHOWN_TIMESTAMP)
     end = timestamp(nullable=True, description=SHOWN_TIMESTAMP)
 
@@ -197,7 +197,7 @@ class ActivityBody(Schema):
     is_status = boolean(nullable=True, description="Whether the activity is done.")
     source = string(nullable=True)
     source_id = string(nullable=True)
-    user_timezone = string(nullable=True, description="An IANA zone; empty for the tenant's.")
+    user_timezone = string(nullable=True, description="An IANA zone or empty; it moves no time.")
     start = timestamp(nullable=True)
     end = timestamp(nullable=True)
 

@@ -14,16 +14,24 @@ from adapters.deskera.details import (
     unknown_user,
     user_info,
 )
-from adapters.deskera.fields import WRITABLE, shown_minutes
+from adapters.deskera.fields import FIELD_BY_NAME, WRITABLE, shown_minutes
 from adapters.deskera.timestamps import duration_text, timestamp_writer
 from core.domain.entity import Entity, EntityRef, Related
 from core.domain.errors import InvalidActivity
 from core.domain.model import Activity, Tenant
-from core.domain.schedule import ENDS, instants_in_order, span_minutes, with_instant, with_zone
+from core.domain.schedule import (
+    ENDS,
+    instants_in_order,
+    shown_end_at,
+    span_minutes,
+    with_instant,
+)
 from core.domain.validators import Refused
 
-TIMED = frozenset({"duration", "user_timezone", "start", "end"})
+TIMED = frozenset({"duration", "start", "end"})
 """Keys that are more than one field of the activity, and depend on one another."""
+
+PARTS = ("date", "time", "at")
 
 Find = Callable[[EntityRef], Entity | None]
 Rendering = Callable[[Entity], orjson.Fragment]
@@ -40,6 +48,7 @@ def show(activity: Activity, related: Related, tenant: Tenant) -> dict[str, Any]
     stamp = timestamp_writer(tenant.deskera_timezone)
     owner = find(("user", activity.owner_id))
     deal = find(("deal", activity.deal_id)) if activity.deal_id else None
+    end_at = shown_end_at(activity)
     return {
         "id": activity.id,
         "name": activity.subject,
@@ -78,7 +87,7 @@ def show(activity: Activity, related: Related, tenant: Tenant) -> dict[str, Any]
         "source_id": activity.source_id,
         "user_timezone": activity.timezone,
         "start": stamp(activity.start_at) if activity.start_at else None,
-        "end": stamp(activity.end_at) if activity.end_at else None,
+        "end": stamp(end_at) if end_at else None,
     }
 
 
@@ -112,25 +121,27 @@ def apply(activity: Activity, body: Any, tenant: Tenant) -> Activity:
     """Return the activity as this body wants it.
 
     Keys that are absent, unknown or the server's leave things as they are; so does one that
-    carries what is shown now, as sent or as it is read (the echo rule). Null means the key's
-    zero value. A create applies the body to a blank activity.
+    carries what is shown now, as sent or as it is read (docs/laws.md R5), unless the rest of the
+    body would change what it shows: then it is written. Null means the key's zero value. A create
+    applies the body to a blank activity.
     Raises: InvalidActivity, naming every key that cannot be read, or `end` before its start.
     """
-    sent = _sent(activity, object_body(body), tenant)
-    if sent.get("owner_id") == 0:
-        sent["owner_id"] = activity.created_by
+    body = object_body(body)
+    changes = _changes(activity, body, tenant)
+    if changes.get("owner_id") == 0:
+        changes["owner_id"] = activity.created_by
     plain = {
-        field.canonical[0]: sent[field.wire]
+        field.canonical[0]: changes[field.wire]
         for field in WRITABLE
-        if field.wire in sent and field.wire not in TIMED
+        if field.wire in changes and field.wire not in TIMED
     }
-    return _with_times(activity._replace(**plain), sent, tenant)
+    return _with_times(activity._replace(**plain), body, changes, tenant)
 
 
-def _sent(activity: Activity, body: Mapping[str, Any], tenant: Tenant) -> dict[str, Any]:
+def _changes(activity: Activity, body: Mapping[str, Any], tenant: Tenant) -> dict[str, Any]:
     """Return what the body changes, in the core's form; echoes are left out."""
     shown = show(activity, {}, tenant)
-    sent: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
     for field in WRITABLE:
         if field.wire not in body:
@@ -144,10 +155,10 @@ def _sent(activity: Activity, body: Mapping[str, Any], tenant: Tenant) -> dict[s
             problems.append((field.wire, str(refusal)))
             continue
         if value != field.shown(activity):
-            sent[field.wire] = value
+            changes[field.wire] = value
     if problems:
         raise InvalidActivity.from_problems(problems)
-    return sent
+    return changes
 
 
 def _is_same_json(raw: Any, shown: Any) -> bool:
@@ -158,28 +169,47 @@ def _is_same_json(raw: Any, shown: Any) -> bool:
     return type(raw) is type(shown) and raw == shown
 
 
-def _with_times(activity: Activity, sent: Mapping[str, Any], tenant: Tenant) -> Activity:
-    """Return the activity with zone, ends and duration as sent; the zone goes first."""
-    if "user_timezone" in sent:
-        activity = with_zone(activity, sent["user_timezone"], tenant_timezone=tenant.timezone)
+def _with_times(
+    before: Activity, body: Mapping[str, Any], changes: Mapping[str, Any], tenant: Tenant
+) -> Activity:
+    """Return the activity with both ends, then the duration, as the body has them.
+
+    An echo is written where what came before it changed what the key shows (docs/laws.md R5).
+    """
+    activity = before
     for end in ENDS:
-        if end in sent:
-            activity = with_instant(activity, end, sent[end], tenant_timezone=tenant.timezone)
-    if "duration" in sent and not ("start" in sent and "end" in sent):
-        activity = _with_duration(activity, sent, tenant)
-    if ("start" in sent or "end" in sent) and not instants_in_order(activity):
+        shown = FIELD_BY_NAME[end].shown
+        if end in changes or (end in body and shown(activity) != shown(before)):
+            instant = changes.get(end, shown(before))
+            activity = with_instant(activity, end, instant, tenant_timezone=tenant.timezone)
+    if "duration" in changes or ("duration" in body and _shows_other_minutes(before, activity)):
+        minutes = changes.get("duration", shown_minutes(before))
+        activity = _with_duration(activity, minutes, tenant, has_end="end" in body)
+    if _ends(activity) != _ends(before) and not instants_in_order(activity):
         raise InvalidActivity("end", "is before start")
     return activity
 
 
-def _with_duration(activity: Activity, sent: Mapping[str, Any], tenant: Tenant) -> Activity:
-    """Return the activity with a duration: beside a start it sets the end, else it is stored.
+def _ends(activity: Activity) -> tuple[Any, ...]:
+    return tuple(getattr(activity, f"{end}_{part}") for end in ENDS for part in PARTS)
 
-    What the ends say anyway is not stored, so that it follows them from then on.
+
+def _shows_other_minutes(before: Activity, after: Activity) -> bool:
+    return shown_minutes(after) != shown_minutes(before)
+
+
+def _with_duration(
+    activity: Activity, minutes: int | None, tenant: Tenant, *, has_end: bool
+) -> Activity:
+    """Return the activity with a duration: it moves the end of a timed start, else it is stored.
+
+    Beside the key `end` it moves nothing, and is ignored where two timed ends have a span. What
+    the ends say anyway is not stored, so that it follows them from then on.
     """
-    minutes: int | None = sent["duration"]
-    start = sent.get("start")
-    if start is not None and minutes is not None:
+    if has_end and span_minutes(activity) is not None:
+        return activity
+    start = None if activity.start_time is None else activity.start_at
+    if not has_end and start is not None and minutes is not None:
         try:
             end = later(start, minutes)
         except Refused as refusal:

@@ -20,10 +20,11 @@ VISIBILITIES = ("private", "public", "team")
 class Activity(NamedTuple):
     """A call, meeting or task of one tenant.
 
-    Wall clocks (`start_date`, `start_time`) are what was written on the calendar in `timezone`
-    (an IANA name; "" means the tenant's); instants (`start_at`) are aware UTC datetimes. A date
-    without a time is a whole day, and its instant is midnight in the zone. The three lists of ids
-    are ordered. `location_geocoded` is JSON text. `version` grows by one with every change.
+    Wall clocks (`start_date`, `start_time`) are what was written on the calendar in the tenant's
+    zone; instants (`start_at`) are aware UTC datetimes. A date without a time is a whole day, and
+    its instant is midnight in that zone. `timezone` (an IANA name or "") is a note of the user's,
+    and moves neither. The three lists of ids are ordered. `location_geocoded` is JSON text.
+    `version` grows by one with every change.
     """
 
     tenant_id: int
@@ -134,7 +135,7 @@ def references(activities: Iterable[Activity]) -> set[EntityRef]:
 class Tenant(NamedTuple):
     """A customer of the service, and the two zones that its records are read in (IANA names).
 
-    `timezone` reads wall clocks of activities that name no zone; `deskera_timezone` is only the
+    All wall clocks of its activities are in `timezone`; `deskera_timezone` is only the
     zone that Deskera's stamps are written in.
     """
 

@@ -1,9 +1,9 @@
 """What a list is asked for, in the core's words: conditions, orders and pages as plain values.
 
 Dialects translate their query languages into these; `sql_filters` turns them into one SQL
-predicate. Fields are names of `model.Activity`, or `EFFECTIVE_DURATION`. Every value is hashable,
-so that a parsed query and its compiled SQL can be remembered; conditions are no tuples, because
-"all of" and "any of" the same parts must not be equal.
+predicate. Fields are names of `model.Activity`, `EFFECTIVE_DURATION` or `SHOWN_END`. Every value
+is hashable, so that a parsed query and its compiled SQL can be cached; conditions are no tuples,
+because "all of" and "any of" the same parts must not be equal.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 EFFECTIVE_DURATION = "effective_duration"
 """Field: `duration_minutes` where stored, else the span of two timed ends, else null."""
+
+SHOWN_END = "shown_end_at"
+"""Field: `end_at`, but of an end without a time never before the start."""
 
 LIST_FIELDS = frozenset({"assignee_ids", "contact_ids", "company_ids"})
 

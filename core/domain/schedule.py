@@ -1,8 +1,9 @@
 """Wall clocks, zones and instants: the time model of an activity.
 
-Deskera writes instants and the wall clock follows; AchieveApex writes wall clocks and the instant
-follows. Both go through the functions here, so that they can never disagree. Zones are IANA
-names; instants are aware UTC datetimes; nothing here reads a clock.
+A dialect writes instants and the wall clock follows, or wall clocks and the instant follows.
+Both go through the functions here, so that they can never disagree. Every wall clock is in its
+tenant's zone, whatever `Activity.timezone` says. Zones are IANA names; instants are aware UTC
+datetimes; nothing here reads a clock.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -76,7 +77,7 @@ def with_instant(
     """Return the activity with one end ("start" or "end") at an instant; None clears that end."""
     if instant is None:
         return _with_end(activity, end, None, None, None)
-    day, clock = to_wall_clock(instant, activity.timezone or tenant_timezone)
+    day, clock = to_wall_clock(instant, tenant_timezone)
     return _with_end(activity, end, day, clock, instant)
 
 
@@ -87,8 +88,7 @@ def with_wall_clock(
 
     A time without a date is kept and has no instant.
     """
-    zone_name = activity.timezone or tenant_timezone
-    instant = None if day is None else to_instant(day, clock, zone_name)
+    instant = None if day is None else to_instant(day, clock, tenant_timezone)
     return _with_end(activity, end, day, clock, instant)
 
 
@@ -99,27 +99,30 @@ def _with_end(
     return activity._replace(**values)
 
 
-def with_zone(activity: Activity, zone_name: str, *, tenant_timezone: str) -> Activity:
-    """Return the activity in another zone ("" for the tenant's).
+def with_tenants_clocks(activity: Activity, *, tenant_timezone: str) -> Activity:
+    """Return the activity with its wall clocks in the tenant's zone.
 
-    Timed ends keep their instants and whole days keep their dates. Where both names mean the
-    same zone, wall clocks stay as they were written.
+    Of a timed end the instant stays and the clock follows, unless the clock means that instant
+    already; of a whole day the date stays and the instant follows.
     """
-    same_zone = (activity.timezone or tenant_timezone) == (zone_name or tenant_timezone)
-    activity = activity._replace(timezone=zone_name)
-    if same_zone:
-        return activity
     for end in ENDS:
         day: date | None = getattr(activity, f"{end}_date")
         clock: time | None = getattr(activity, f"{end}_time")
+        instant: datetime | None = getattr(activity, f"{end}_at")
         if day is None:
             continue
         if clock is None:
             activity = with_wall_clock(activity, end, day, None, tenant_timezone=tenant_timezone)
-        else:
-            instant: datetime | None = getattr(activity, f"{end}_at")
+        elif instant is not None and to_instant(day, clock, tenant_timezone) != instant:
             activity = with_instant(activity, end, instant, tenant_timezone=tenant_timezone)
     return activity
+
+
+def shown_end_at(activity: Activity) -> datetime | None:
+    """Return the instant of the end; without a time it never precedes the start."""
+    if activity.end_at is None or activity.end_time is not None or activity.start_at is None:
+        return activity.end_at
+    return max(activity.end_at, activity.start_at)
 
 
 def instants_in_order(activity: Activity) -> bool:

@@ -33,6 +33,7 @@ from core.domain.query import (
     EFFECTIVE_DURATION,
     EVERYTHING,
     LIST_FIELDS,
+    SHOWN_END,
     AllOf,
     AnyOf,
     Compare,
@@ -47,7 +48,7 @@ from core.domain.query import (
     SortKey,
 )
 from core.storage.database import DRIVER
-from core.storage.tables import SUBJECT_PREFIX, Ids, activities
+from core.storage.tables import SUBJECT_PREFIX, Ids, activities, shown_end
 
 columns = activities.c
 Predicate = ColumnElement[bool]
@@ -77,7 +78,7 @@ def _effective_duration() -> ColumnElement[Any]:
     return func.coalesce(columns.duration_minutes, case((timed, span)))
 
 
-_COMPUTED = {EFFECTIVE_DURATION: _effective_duration()}
+_COMPUTED = {EFFECTIVE_DURATION: _effective_duration(), SHOWN_END: shown_end()}
 
 
 def fold(subject: str) -> str:

@@ -8,11 +8,14 @@ Text compares by code point (collation "C") wherever the database was made, so t
 ranges are the same everywhere and indexes can serve them.
 """
 
+from datetime import datetime
+
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Date,
     DateTime,
     Index,
@@ -23,6 +26,8 @@ from sqlalchemy import (
     Table,
     Text,
     Time,
+    and_,
+    case,
     func,
     text,
 )
@@ -108,6 +113,12 @@ _live = activities.c.deleted_at.is_(None)
 _live_private = _live & (activities.c.visibility == text("'private'"))
 
 
+def shown_end() -> ColumnElement[datetime]:
+    """Return the instant of an end as it is shown: without a time it never precedes the start."""
+    moved = and_(activities.c.end_time.is_(None), activities.c.start_at > activities.c.end_at)
+    return case((moved, activities.c.start_at), else_=activities.c.end_at)
+
+
 def _sort_index(name: str, *columns: str) -> Index:
     """Make an index that gives live activities in the order of these columns, then of id."""
     parts = [activities.c[column] for column in ("tenant_id", *columns, "id")]
@@ -128,7 +139,13 @@ def _member_index(column: str) -> Index:
 _sort_index("updated", "updated_at")
 _sort_index("created", "created_at")
 _sort_index("start", "start_at")
-_sort_index("end", "end_at")
+Index(
+    "activities_by_end",
+    activities.c.tenant_id,
+    shown_end(),
+    activities.c.id,
+    postgresql_where=_live,
+)
 _sort_index("start_clock", "start_date", "start_time")
 _sort_index("type", "activity_type")
 _sort_index("completed", "completed")
@@ -248,5 +265,4 @@ Table(
     "database_identity",
     metadata,
     Column("identity", Text, primary_key=True),
-    Column("cache_secret", LargeBinary, nullable=False),  # signs entries of the shared cache
 )

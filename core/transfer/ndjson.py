@@ -222,7 +222,7 @@ def to_activity(record: Record, tenant: Tenant, *, now: datetime) -> Activity:
 
     Owner and creator stand in for one another, and the creator for whoever changed it last. An
     end with only a wall clock gets its instant, an end with only an instant its wall clock, in
-    the activity's zone; what is given with both is kept as it is, even where they disagree.
+    the tenant's zone; what is given with both is kept as it is, even where they disagree.
     Raises: InvalidEntity.
     """
     fields = record.fields

@@ -2,7 +2,8 @@
 
 import click
 
-from core.storage import distribution, migrate
+from core.storage import clock_zones, distribution, migrate
+from core.storage.database import Database
 from gateway.cli.session import connected, environment, ready
 
 
@@ -13,9 +14,10 @@ def db() -> None:
 
 @db.command()
 def upgrade() -> None:
-    """Apply the migrations that are missing; on Citus, distribute the tables if they are empty."""
+    """Apply the migrations that are missing, then rezone; on Citus, distribute empty tables."""
     with connected(environment()) as (_, database):
         undistributed = migrate.upgrade(database)
+        _rezone(database)
     if undistributed:
         click.echo(f"not distributed, having rows: {', '.join(undistributed)}", err=True)
         click.echo("run crm-gateway db distribute; writes wait while it copies them", err=True)
@@ -30,3 +32,18 @@ def distribute() -> None:
         except LookupError as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"distributed now: {', '.join(added) or 'nothing more'}", err=True)
+
+
+@db.command()
+def rezone() -> None:
+    """Compute anew the wall clocks that were stored in another zone than their tenant's.
+
+    The instant of a timed end stays and its clock follows; a date without a time stays and its
+    instant follows. Safe to repeat, and beside running traffic.
+    """
+    with ready() as (_, database):
+        _rezone(database)
+
+
+def _rezone(database: Database) -> None:
+    click.echo(f"activities with new clocks: {clock_zones.rezone(database)}", err=True)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from core.storage import migrate
+from core.storage import clock_zones, migrate
 from core.storage.database import Database
 from gateway.embedded import last_run, lease
 from gateway.settings import NO_REDIS, Settings
@@ -54,6 +54,7 @@ def ready(*, is_service: bool = False) -> Iterator[tuple[Settings, Database]]:
             if given.database_url is not None:
                 raise NotUpgraded("the database lacks migrations: run crm-gateway db upgrade")
             migrate.upgrade(database)
+            clock_zones.rezone(database)
         if is_service and given.database_url is None:
             last_run.record(lease.data_directory(given))
         yield settings, database

@@ -69,17 +69,8 @@ DESKERA_CHANGES: list[Change] = [
             "duration": 90,
         },
     ),
-    ({"duration": "5h"}, {"duration": 300}),
-    ({"user_timezone": "Asia/Kolkata"}, {"start_time": "20:00:00", "end_time": "20:30:00"}),
-    (
-        {"user_timezone": "Pacific/Kiritimati"},
-        {
-            "start_date": "2025-04-16",
-            "start_time": "04:30:00",
-            "end_date": "2025-04-16",
-            "end_time": "05:00:00",
-        },
-    ),
+    ({"duration": "5h"}, {"end_time": "19:30:00", "duration": 300}),
+    ({"user_timezone": "Pacific/Kiritimati"}, {}),
     ({"visibility_type": "private"}, {}),
     ({"is_availability": None, "is_send_invitation": False}, {}),
     ({"owner_id": 1, "source": "WEB", "source_id": ""}, {}),
@@ -112,7 +103,7 @@ APEX_CHANGES: list[Change] = [
     ({"end_date": "2025-05-15"}, {"end": "2025-05-15T15:00:00Z", "duration": "720h 30m"}),
     ({"end_time": "14:30:59"}, {"end": "2025-04-15T14:30:59Z", "duration": "0h 0m"}),
     ({"duration": 45}, {}),
-    ({"duration": 45, "end_time": None}, {"end": "2025-04-15T00:00:00Z", "duration": "0h 45m"}),
+    ({"duration": 45, "end_time": None}, {"end": "2025-04-15T14:30:00Z", "duration": "0h 45m"}),
     ({"duration": 45, "end_date": None}, {"end": None, "duration": "0h 45m"}),
     ({"public_description": None, "location": "", "location_geocoded": None}, {}),
 ]

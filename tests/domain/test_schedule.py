@@ -43,9 +43,7 @@ def moment(text: str) -> datetime:
 def start_at_wall(zone: str, wall: str) -> Activity:
     """Return an activity whose start was written as a wall clock."""
     when = moment(wall)
-    return schedule.with_wall_clock(
-        BLANK._replace(timezone=zone), "start", when.date(), when.time(), tenant_timezone="UTC"
-    )
+    return schedule.with_wall_clock(BLANK, "start", when.date(), when.time(), tenant_timezone=zone)
 
 
 @pytest.mark.parametrize(("zone", "written", "shown"), GAPS)
@@ -76,20 +74,18 @@ def test_second_instant_of_overlap_survives(zone: str, written: str, first: str)
     offsets = {"Australia/Lord_Howe": 30}
     later = moment(first).replace(tzinfo=UTC).timestamp() + 60 * offsets.get(zone, 60)
     instant = datetime.fromtimestamp(later, UTC)
-    activity = schedule.with_instant(
-        BLANK._replace(timezone=zone), "start", instant, tenant_timezone="UTC"
-    )
+    activity = schedule.with_instant(BLANK, "start", instant, tenant_timezone=zone)
     assert activity.start_at == instant
     assert activity.start_time == moment(written).time()
 
 
 def test_missing_day_of_apia_is_kept() -> None:
     activity = schedule.with_wall_clock(
-        BLANK._replace(timezone="Pacific/Apia"),
+        BLANK,
         "start",
         date(2011, 12, 30),
         None,
-        tenant_timezone="UTC",
+        tenant_timezone="Pacific/Apia",
     )
     assert activity.start_date == date(2011, 12, 30)
     assert activity.start_at == datetime(2011, 12, 30, 10, tzinfo=UTC)
@@ -100,29 +96,50 @@ def test_leap_day_is_a_date() -> None:
     assert activity.start_at == datetime(2028, 2, 29, 22, 59, tzinfo=UTC)
 
 
-def test_zone_change_keeps_timed_instant() -> None:
+def test_tenants_clocks_follow_timed_instant() -> None:
     berlin = start_at_wall("Europe/Berlin", "2026-06-01 10:00")
-    moved = schedule.with_zone(berlin, "Asia/Singapore", tenant_timezone="UTC")
+    moved = schedule.with_tenants_clocks(berlin, tenant_timezone="Asia/Singapore")
     assert moved.start_at == berlin.start_at
     assert moved.start_time == time(16)
 
 
-def test_zone_change_keeps_whole_day() -> None:
+def test_tenants_clocks_keep_whole_day() -> None:
     day = schedule.with_wall_clock(BLANK, "start", date(2026, 6, 1), None, tenant_timezone="UTC")
-    moved = schedule.with_zone(day, "Asia/Singapore", tenant_timezone="UTC")
+    moved = schedule.with_tenants_clocks(day, tenant_timezone="Asia/Singapore")
     assert (moved.start_date, moved.start_time) == (date(2026, 6, 1), None)
     assert moved.start_at == datetime(2026, 5, 31, 16, tzinfo=UTC)
 
 
-def test_same_zone_by_another_name_keeps_clock() -> None:
+def test_tenants_own_clock_stays_in_gap() -> None:
     gap = start_at_wall("Europe/Berlin", "2026-03-29 02:30")
-    unnamed = schedule.with_zone(gap, "", tenant_timezone="Europe/Berlin")
-    assert unnamed == gap._replace(timezone="")
+    assert schedule.with_tenants_clocks(gap, tenant_timezone="Europe/Berlin") == gap
+
+
+def test_users_zone_reads_no_clock() -> None:
+    named = BLANK._replace(timezone="Asia/Singapore")
+    written = schedule.with_wall_clock(
+        named, "start", date(2026, 6, 1), time(10), tenant_timezone="UTC"
+    )
+    assert written.start_at == datetime(2026, 6, 1, 10, tzinfo=UTC)
+
+
+def test_end_without_time_is_shown_at_start() -> None:
+    start = start_at_wall("Europe/Berlin", "2026-06-01 10:00")
+    day = schedule.with_wall_clock(
+        start, "end", date(2026, 6, 1), None, tenant_timezone="Europe/Berlin"
+    )
+    assert schedule.shown_end_at(day) == start.start_at
+    later = schedule.with_wall_clock(
+        start, "end", date(2026, 6, 2), None, tenant_timezone="Europe/Berlin"
+    )
+    assert schedule.shown_end_at(later) == later.end_at
 
 
 def test_span_counts_instants_across_offsets() -> None:
     start = start_at_wall("Europe/Berlin", "2026-03-29 01:00")
-    both = schedule.with_wall_clock(start, "end", date(2026, 3, 29), time(4), tenant_timezone="UTC")
+    both = schedule.with_wall_clock(
+        start, "end", date(2026, 3, 29), time(4), tenant_timezone="Europe/Berlin"
+    )
     assert schedule.span_minutes(both) == 120
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from support import wire_bodies as wire
 from support.oracle import Document, Record, Zones
@@ -20,9 +21,9 @@ from core.domain.model import Activity, Tenant
 
 START = frozenset({"start_date", "start_time", "start_at"})
 END = frozenset({"end_date", "end_time", "end_at"})
-TIMES = START | END | {"timezone", "duration_minutes"}
+TIMES = START | END | {"duration_minutes"}
 
-# The canonical fields that a key stands for. Deskera's duration, beside a start, moves the end.
+# The canonical fields that a key stands for. Deskera's duration moves the end.
 DESKERA = {
     "name": frozenset({"subject"}),
     "activity_type": frozenset({"activity_type"}),
@@ -40,7 +41,7 @@ DESKERA = {
     "is_status": frozenset({"completed"}),
     "source": frozenset({"source"}),
     "source_id": frozenset({"source_id"}),
-    "user_timezone": START | END | {"timezone"},
+    "user_timezone": frozenset({"timezone"}),
     "start": START,
     "end": END,
 }
@@ -77,6 +78,12 @@ ACHIEVEAPEX_DETAILS = {
     "company": "company_ids",
 }
 
+# At least 500 examples a property; HYPOTHESIS_PROFILE=long says how many more.
+thoroughly = settings(
+    max_examples=max(500, settings().max_examples),
+    suppress_health_check=[HealthCheck.too_slow],  # Of the machine it says more than of the test.
+)
+
 Bodies = Callable[[Activity, Tenant, Sequence[str]], st.SearchStrategy[wire.Body]]
 
 
@@ -92,6 +99,7 @@ class Dialect:
     respelt: Callable[[str, Any, Activity], st.SearchStrategy[Any]]
     some_keys: st.SearchStrategy[list[str]]
     ignored: wire.Body
+    time_keys: tuple[str, ...]
     touches: dict[str, frozenset[str]]
     details: dict[str, str]
 
@@ -135,6 +143,7 @@ DIALECTS = (
         respelt=wire.respelt_deskera,
         some_keys=wire.deskera_keys,
         ignored=wire.DESKERA_IGNORED,
+        time_keys=("start", "end"),
         touches=DESKERA,
         details=DESKERA_DETAILS,
     ),
@@ -147,6 +156,7 @@ DIALECTS = (
         respelt=wire.respelt_achieveapex,
         some_keys=wire.achieveapex_keys,
         ignored=wire.ACHIEVEAPEX_IGNORED,
+        time_keys=wire.ACHIEVEAPEX_CLOCKS,
         touches=ACHIEVEAPEX,
         details=ACHIEVEAPEX_DETAILS,
     ),

@@ -55,35 +55,16 @@ def is_echo(dialect: Dialect, key: str, body: Body, shown: Body) -> bool:
     return bool(wanted == normalised(dialect, key, shown[key], shown))
 
 
-def excused(
-    dialect: Dialect, steps: tuple[Activity, Activity], body: Body, before: Body
-) -> set[str]:
-    """Return the keys of a body that PutGet does not promise to read back."""
-    sent = {key for key in body if not is_echo(dialect, key, body, before)}
-    if dialect.name == "deskera":
-        return _excused_in_deskera(*steps, body, sent)
-    if "duration" in sent and body["duration"] is None:
-        return {"duration"}  # "shows this, else the span, else null"
-    # E: beside new times, a duration that is shown already is left to follow them, or to stay.
-    return {"duration"} if sent & set(CLOCKS) and "duration" not in sent else set()
+def excused(dialect: Dialect, after: Activity, body: Body) -> set[str]:
+    """Return the keys of a body that PutGet does not promise to read back.
 
-
-def _excused_in_deskera(before: Activity, after: Activity, body: Body, sent: set[str]) -> set[str]:
-    found = set()
-    has_span = after.start_time is not None and after.end_time is not None
-    if "duration" not in sent and sent & {"start", "end"}:
-        found.add("duration")  # E.
-    if {"start", "end"} <= sent:
-        found.add("duration")  # "ignored beside start and end"
-    if has_span and ("start" not in sent or body.get("duration") in (None, "")):
-        found.add("duration")  # "Deskera shows the span, else this"
-    if {"start", "duration"} <= sent and "end" not in sent:
-        found.add("end")  # "with start alone it sets end", and E for "alone"
-    for end in ("start", "end"):
-        is_whole_day = _clock(before, end) is None
-        if is_whole_day and end not in sent and "user_timezone" in sent:
-            found.add(end)  # "A change of `user_timezone` alone keeps the dates of untimed ones"
-    return found
+    "Deskera shows the span, else this" and ignores a duration beside the key `end` where both
+    ends are timed; a null means "follows the span" in both dialects.
+    """
+    if "duration" not in body or None in (after.start_time, after.end_time):
+        return set()
+    is_null = body["duration"] in (None, "")
+    return {"duration"} if is_null or (dialect.name == "deskera" and "end" in body) else set()
 
 
 def may_differ_in_acceptance(dialect: Dialect, body: Body, shown: Sequence[Body]) -> bool:
@@ -96,7 +77,7 @@ def may_differ_in_acceptance(dialect: Dialect, body: Body, shown: Sequence[Body]
     """
     keys = {"start", "end", "duration", "activity_type", "notes", "location_geocoded", *CLOCKS}
     once = _echo_in_one(dialect, body, shown)
-    return bool(keys & once) or _leaves_end_to_first(dialect, body, shown)
+    return bool(keys & once) or _moves_end(dialect, body)
 
 
 def _echo_in_one(dialect: Dialect, body: Body, shown: Sequence[Body]) -> set[str]:
@@ -120,58 +101,26 @@ def blurred(
     if "notes" in once:
         found.add("notes")  # "Where text happens to be its own base64, the echo rule wins."
     if body.keys() & {"start", "end", "duration", *CLOCKS}:
-        found |= _blurred_times(dialect, results, body, shown)
+        found |= _blurred_times(dialect, results, body)
     return found
 
 
-def _blurred_times(
-    dialect: Dialect, results: tuple[Activity, Activity], body: Body, shown: Sequence[Body]
-) -> set[str]:
+def _blurred_times(dialect: Dialect, results: tuple[Activity, Activity], body: Body) -> set[str]:
+    """Return the keys that only follow from others: "a span, an end moved by a Deskera duration".
+
+    What the ends hold beyond what is shown (whole days in Deskera; microseconds and second
+    instants in AchieveApex) survives an echo only, and the span follows it.
+    """
     direct, twice = results
-    once = _echo_in_one(dialect, body, shown)
     ends = ("start_at", "end_at", "start_time", "end_time")
     found = set()
-    if once and any(getattr(direct, name) != getattr(twice, name) for name in ends):
-        # E, and "for every field the dialect can show": what the ends hold beyond what is shown
-        # (whole days in Deskera; microseconds and second instants in AchieveApex) survives an
-        # echo only, and the span follows it.
+    if any(getattr(direct, name) != getattr(twice, name) for name in ends):
         found.add("duration")
-    if "duration" in body and any(is_echo(dialect, "duration", body, it) for it in shown):
-        # E: a duration that is shown already is left to follow the times, or to stay, and which
-        # of the two is not shown.
-        found.add("duration")
-    if dialect.name == "achieveapex":
-        return found
-    if "duration" in body and (once or {"start", "end"} <= body.keys()):
-        # "ignored beside start and end": the second may be, where the first was not, as by E it
-        # depends on what is shown beside which ends a duration stands.
-        found.add("duration")
-    if _leaves_end_to_first(dialect, body, shown):
-        found |= {"end", "duration"}
-    if "user_timezone" in body:
-        # E: a whole day whose midnight is sent back beside a new zone stays that day.
-        whole = {
-            end for end in ("start", "end") if None in (_clock(direct, end), _clock(twice, end))
-        }
-        found |= once & whole
+    if _moves_end(dialect, body):
+        found.add("end")
     return found
 
 
-def _leaves_end_to_first(dialect: Dialect, body: Body, shown: Sequence[Body]) -> bool:
-    """Return whether the end may be one that Deskera's first write set by start and duration.
-
-    "with start alone it sets end": so may the first write, and not the second; and E for "alone".
-    """
-    if dialect.name != "deskera" or not {"start", "duration"} <= body.keys():
-        return False
-    ways = set()
-    for document in shown:
-        sent = {key for key in body if not is_echo(dialect, key, body, document)}
-        has_both = {"start", "duration"} <= sent and None not in (body["start"], body["duration"])
-        ways.add("end" if "end" in sent else "start and duration" if has_both else "neither")
-    return len(ways) > 1 or ways == {"neither"}
-
-
-def _clock(activity: Activity, end: str) -> time | None:
-    clock: time | None = getattr(activity, f"{end}_time")
-    return clock
+def _moves_end(dialect: Dialect, body: Body) -> bool:
+    """Return whether a body may move an end that it does not name."""
+    return dialect.name == "deskera" and "duration" in body and "end" not in body

@@ -41,9 +41,22 @@ def rfc3339(at: datetime | None, zone: str) -> str | None:
     return (text.rstrip("0") if "." in text else text) + ("Z" if not offset else suffix)
 
 
-def _hours(record: Record) -> str:
+def end_in_deskera(record: Record) -> datetime | None:
+    """Return the end: the later of midnight and the start, where it has no time."""
+    moments = [record["end_at"]]
+    if record["end_time"] is None and record["start_at"] is not None:
+        moments.append(record["start_at"])
+    return None if record["end_at"] is None else max(moments)
+
+
+def length_in_deskera(record: Record) -> int | None:
+    """Return the span, else the stored duration."""
     shown = minutes_between(record)
-    shown = record["duration_minutes"] if shown is None else shown
+    return record["duration_minutes"] if shown is None else shown
+
+
+def _hours(record: Record) -> str:
+    shown = length_in_deskera(record)
     return "" if shown is None else f"{shown // 60}h {shown % 60}m"
 
 
@@ -91,7 +104,7 @@ def deskera_view(record: Record, zones: Zones, directory: Directory) -> Document
         "source_id": record["source_id"],
         "user_timezone": record["timezone"],
         "start": rfc3339(record["start_at"], zones.stamps),
-        "end": rfc3339(record["end_at"], zones.stamps),
+        "end": rfc3339(end_in_deskera(record), zones.stamps),
     }
 
 

@@ -11,7 +11,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from support.oracle import Document, Record, Zones, achieveapex_view, deskera_view, minutes_between
+from support.oracle import (
+    Document,
+    Record,
+    Zones,
+    achieveapex_view,
+    deskera_view,
+    end_in_deskera,
+    length_in_deskera,
+    minutes_between,
+)
 
 DESKERA_TYPES = ("call", "meeting", "task", "deadline", "email", "lunch")
 LAST_DAY = date(9999, 12, 29)
@@ -106,28 +115,40 @@ def deskera_write(record: Record, body: Document, zones: Zones) -> Record:
         after["activity_type"] = sent["activity_type"] or None
     if "notes" in sent and read_notes(sent["notes"]) != shown["notes"]:
         after["notes"] = read_notes(sent["notes"])
-    _write_deskera_times(after, sent, zones)
+    if "user_timezone" in sent:
+        after["timezone"] = sent["user_timezone"] or ""
+    _write_deskera_times(after, body, zones)
     return after
 
 
-def _write_deskera_times(after: Record, sent: Document, zones: Zones) -> None:
-    new_zone = sent.get("user_timezone", after["timezone"]) or ""
-    ends = {key: read_stamp(sent[key]) for key in ("start", "end") if key in sent}
-    ends = {key: at for key, at in ends.items() if at != after[f"{key}_at"]}
-    length = read_length(sent.get("duration"))
-    has_length = "duration" in sent and length != read_length(
-        deskera_view(after, zones, {})["duration"]
-    )
-    _move(after, new_zone, zones)
-    for end, at in ends.items():
-        _place_instant(after, end, at, new_zone or zones.clocks)
-    if has_length and ends.keys() != {"start", "end"}:
-        start = ends.get("start")
-        if start is not None and length is not None:
-            _place_instant(after, "end", _later(start, length), new_zone or zones.clocks)
-        after["duration_minutes"] = None if length == minutes_between(after) else length
-    if ends and _precedes(after, after["end_at"], after["start_at"]):
+def _write_deskera_times(after: Record, body: Document, zones: Zones) -> None:
+    """Write start, then end, then duration: each unless it reads as it did before the write."""
+    before, moved = dict(after), set()
+    if "start" in body and read_stamp(body["start"]) != before["start_at"]:
+        _place_instant(after, "start", read_stamp(body["start"]), zones.clocks)
+        moved.add("start")
+    if "end" in body:
+        wanted = read_stamp(body["end"])
+        # What was shown before counts as not sent, unless the new start would show another end.
+        if wanted != end_in_deskera(before) or wanted != end_in_deskera(after):
+            _place_instant(after, "end", wanted, zones.clocks)
+            moved.add("end")
+    if "duration" in body:
+        _write_length(after, before, body, zones)
+    if moved and _precedes(after, after["end_at"], after["start_at"]):
         raise RejectedError("end")
+
+
+def _write_length(after: Record, before: Record, body: Document, zones: Zones) -> None:
+    wanted = read_length(body["duration"])
+    if wanted == length_in_deskera(before) and wanted == length_in_deskera(after):
+        return
+    if "end" in body and minutes_between(after) is not None:
+        return
+    has_timed_start = None not in (after["start_at"], after["start_time"])
+    if "end" not in body and has_timed_start and wanted is not None:
+        _place_instant(after, "end", _later(after["start_at"], wanted), zones.clocks)
+    after["duration_minutes"] = None if wanted == minutes_between(after) else wanted
 
 
 def _later(start: datetime, length: int) -> datetime:
@@ -138,17 +159,6 @@ def _later(start: datetime, length: int) -> datetime:
     if end.date() > LAST_DAY:
         raise RejectedError("duration")
     return end
-
-
-def _move(after: Record, new_zone: str, zones: Zones) -> None:
-    """Keep the instants of timed ends and the dates of whole days, unless the zone is the same."""
-    moves = (after["timezone"] or zones.clocks) != (new_zone or zones.clocks)
-    after["timezone"] = new_zone
-    for end in ("start", "end") if moves else ():
-        if after[f"{end}_at"] is not None and after[f"{end}_time"] is not None:
-            _place_instant(after, end, after[f"{end}_at"], new_zone or zones.clocks)
-        elif after[f"{end}_date"] is not None:
-            after[f"{end}_at"] = instant_of(after[f"{end}_date"], None, new_zone or zones.clocks)
 
 
 def achieveapex_write(record: Record, body: Document, zones: Zones) -> Record:
@@ -168,10 +178,11 @@ def achieveapex_write(record: Record, body: Document, zones: Zones) -> Record:
     for key, name in (lists | {"company_id": "company_ids"}).items():
         if key in sent:
             after[name] = _headed(list(after[name]), sent[key])
-    _write_clocks(after, clocks, after["timezone"] or zones.clocks)
-    if "duration" in sent:
-        stays = sent["duration"] not in (None, minutes_between(after))
-        after["duration_minutes"] = sent["duration"] if stays else None
+    _write_clocks(after, clocks, zones.clocks)
+    # New times may show another duration than the one that the body carries: then it is written.
+    if "duration" in body and body["duration"] != achieveapex_view(after)["duration"]:
+        stays = body["duration"] not in (None, minutes_between(after))
+        after["duration_minutes"] = body["duration"] if stays else None
     return after
 
 

@@ -157,7 +157,7 @@ tenants = st.builds(
 @st.composite
 def timed(draw: st.DrawFn, activity: Activity, tenant: Tenant) -> Activity:
     """Return the activity with two ends of any shape, now and then in the wrong order."""
-    zone = activity.timezone or tenant.timezone
+    zone = tenant.timezone
     wall = draw(wall_clocks(zone))
     activity = end_values(activity, "start", draw(shapes), wall, zone)
     if wall not in EDGES:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 from hypothesis import strategies as st
+from support.oracle_writes import read_stamp
 from support.strategies import (
     DESKERA_TYPES,
     EDGES,
@@ -89,7 +90,7 @@ def new_stamps(draw: st.DrawFn, activity: Activity, tenant: Tenant) -> Body:
     if known and draw(flags):
         start = draw(st.sampled_from(known)) + timedelta(minutes=draw(distances))
     else:
-        zone = activity.timezone or tenant.timezone
+        zone = tenant.timezone
         start = storable(utc(draw(wall_clocks(zone)), zone, fold=draw(st.integers(0, 1))))
     end = start + timedelta(minutes=draw(distances))
     return {"start": draw(stamps_of(start)), "end": draw(stamps_of(end))}
@@ -162,9 +163,9 @@ def deskera_bodies(
     return body
 
 
-def respelt_deskera(key: str, shown: Any, activity: Activity) -> st.SearchStrategy[Any]:
+def respelt_deskera(key: str, shown: Any, _: Activity) -> st.SearchStrategy[Any]:
     """Return other spellings of what Deskera shows, all of which count as an echo."""
-    at = {"start": activity.start_at, "end": activity.end_at}.get(key)
+    at = read_stamp(shown) if key in ("start", "end") else None
     if at is not None and STORABLE[0] < at < STORABLE[1]:
         return stamps_of(at)
     if key == "notes":
@@ -208,7 +209,7 @@ ACHIEVEAPEX_IGNORED: Body = {
 @st.composite
 def clock_values(draw: st.DrawFn, activity: Activity, tenant: Tenant) -> Body:
     """Return new values of the four clocks: near the record's own, or near a transition."""
-    start = draw(wall_clocks(activity.timezone or tenant.timezone))
+    start = draw(wall_clocks(tenant.timezone))
     end = start if start in EDGES else start + timedelta(minutes=draw(distances))
     values = {}
     for name, wall in (("start", start), ("end", end)):

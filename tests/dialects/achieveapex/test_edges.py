@@ -108,11 +108,11 @@ def test_refused_order_names_later_key(body: dict[str, Any], problem: tuple[str,
 )
 def test_day_beyond_writable_ones_is_echoed(zone: str, instant: str, day: str) -> None:
     """Deskera's last instants fall on days that this dialect could not write."""
-    body = {"user_timezone": zone, "start": instant}
-    activity = deskera.apply(STORED._replace(location_geocoded="{}"), body, TENANT)
-    shown = json_of(show(activity, {}, TENANT))
+    tenant = TENANT._replace(timezone=zone)
+    activity = deskera.apply(STORED._replace(location_geocoded="{}"), {"start": instant}, tenant)
+    shown = json_of(show(activity, {}, tenant))
     assert shown["start_date"] == day
-    assert apply(activity, shown, TENANT) == activity
+    assert apply(activity, shown, tenant) == activity
     assert problems_of(activity, {"end_date": day})[0][0] == "end_date"
 
 

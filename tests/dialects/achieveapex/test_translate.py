@@ -136,9 +136,9 @@ def test_unsent_time_keeps_microseconds():
     assert moved.start_time == time(14, 30, 0, 123_456)
 
 
-def test_activity_zone_wins_over_tenants():
+def test_tenants_zone_reads_clocks():
     changed = apply(stored(timezone="Asia/Kolkata"), {"start_time": "10:00:00"}, TENANT)
-    assert changed.start_at == to_instant(date(2025, 4, 15), time(10), "Asia/Kolkata")
+    assert changed.start_at == to_instant(date(2025, 4, 15), time(10), TENANT.timezone)
 
 
 def test_cleared_date_keeps_time():

@@ -12,6 +12,7 @@ from core.domain.errors import InvalidQuery
 from core.domain.model import MAX_ID, Activity
 from core.domain.query import (
     EVERYTHING,
+    SHOWN_END,
     AllOf,
     AnyOf,
     Compare,
@@ -171,7 +172,7 @@ def test_order_ends_with_id(key: str):
 
 
 def test_sort_fields_are_canonical():
-    assert set(SORT_FIELDS.values()) <= set(Activity._fields)
+    assert set(SORT_FIELDS.values()) <= {*Activity._fields, SHOWN_END}
 
 
 def test_page_counts_from_one():

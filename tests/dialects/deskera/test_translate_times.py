@@ -23,27 +23,17 @@ ONE = datetime(2021, 8, 5, 13, tzinfo=UTC)
 
 
 def test_start_moves_wall_clock_too():
-    moved = written(activity(timezone="Asia/Singapore"), start="2021-08-05T13:15:49.5Z")
+    tenant = UTC_TENANT._replace(timezone="Asia/Singapore")
+    moved = apply(activity(), {"start": "2021-08-05T13:15:49.5Z"}, tenant)
     assert (moved.start_date, moved.start_time) == (DAY, time(21, 15, 49, 500000))
 
 
-def test_zone_goes_before_ends():
-    moved = written(BLANK, start="2021-08-05T13:15:49Z", user_timezone="Asia/Singapore")
-    assert moved.start_time == time(21, 15, 49)
-
-
-def test_zone_alone_keeps_instants_and_days():
-    moved = written(timed(NOON, ONE), user_timezone="Asia/Tokyo")
-    assert (moved.start_at, moved.start_time) == (NOON, time(21))
-    day = written(whole_days(), user_timezone="Asia/Tokyo")
-    assert (day.start_date, day.start_time) == (DAY, None)
-    assert shown(day)["start"] == "2021-08-04T15:00:00Z"
-
-
-def test_zone_beside_echoes_is_alone():
-    day = whole_days()
-    moved = apply(day, {**shown(day), "user_timezone": "Asia/Tokyo"}, UTC_TENANT)
-    assert moved == written(day, user_timezone="Asia/Tokyo")
+def test_zone_moves_no_clock_of_either_kind():
+    for record in (timed(NOON, ONE), whole_days(), BLANK):
+        named = record._replace(timezone="Asia/Tokyo")
+        assert written(record, user_timezone="Asia/Tokyo") == named
+        both = apply(record, {**shown(record), "user_timezone": "Asia/Tokyo"}, UTC_TENANT)
+        assert both == named
 
 
 def test_unknown_stored_zone_is_echoed():
@@ -58,11 +48,7 @@ def test_same_instant_elsewhere_is_an_echo():
 
 def test_stored_instant_at_the_rim_is_echoed():
     rim = with_wall_clock(
-        activity(timezone="Etc/GMT+12"),
-        "start",
-        date(9999, 12, 29),
-        time(23),
-        tenant_timezone="UTC",
+        activity(), "start", date(9999, 12, 29), time(23), tenant_timezone="Etc/GMT+12"
     )
     assert shown(rim)["start"] == "9999-12-30T11:00:00Z"
     assert written(rim, start="9999-12-30T11:00:00Z") == rim
@@ -103,21 +89,32 @@ def test_duration_beside_start_sets_end():
     assert (shown(made)["end"], made.duration_minutes) == ("2021-08-05T14:21:00Z", None)
 
 
-def test_duration_beside_echoed_end_sets_end():
+def test_duration_beside_echoed_end_is_ignored():
     made = written(
         timed(NOON, ONE), start="2021-08-05T11:00:00Z", end="2021-08-05T13:00:00Z", duration=30
     )
-    assert shown(made)["end"] == "2021-08-05T11:30:00Z"
-
-
-def test_echoed_duration_leaves_end_alone():
-    made = written(timed(NOON, ONE), start="2021-08-05T11:00:00Z", duration="1h 0m")
     assert (made.end_at, shown(made)["duration"]) == (ONE, "2h 0m")
 
 
-def test_duration_beside_echoed_start_is_stored():
-    made = written(timed(NOON, ONE), start="2021-08-05T12:00:00Z", duration=30)
-    assert (made.end_at, made.duration_minutes) == (ONE, 30)
+def test_echoed_duration_moves_end_with_start():
+    made = written(timed(NOON, ONE), start="2021-08-05T11:00:00Z", duration="1h 0m")
+    assert (made.end_at, shown(made)["duration"]) == (NOON, "1h 0m")
+
+
+def test_duration_alone_moves_end():
+    for body in ({"duration": 30}, {"start": "2021-08-05T12:00:00Z", "duration": 30}):
+        made = written(timed(NOON, ONE, duration_minutes=7), **body)
+        assert (shown(made)["end"], made.duration_minutes) == ("2021-08-05T12:30:00Z", None)
+
+
+def test_duration_beside_cleared_end_is_stored():
+    made = written(timed(NOON, ONE), end=None, duration="1h 0m")
+    assert (made.end_at, shown(made)["duration"]) == (None, "1h 0m")
+
+
+def test_duration_of_whole_day_is_stored():
+    day = whole_days()
+    assert written(day, duration=30) == day._replace(duration_minutes=30)
 
 
 def test_cleared_duration_beside_start_sets_no_end():
@@ -143,8 +140,8 @@ def test_null_duration_clears_what_is_stored():
 
 
 def test_duration_equal_to_span_is_not_stored():
-    made = written(timed(NOON, None, duration_minutes=30), end="2021-08-05T13:00:00Z", duration=60)
-    assert made.duration_minutes is None
+    made = written(timed(NOON, None, duration_minutes=30), duration=60)
+    assert (made.end_at, made.duration_minutes) == (ONE, None)
 
 
 def test_times_alone_leave_duration():
