@@ -4,6 +4,7 @@ from core.domain.errors import (
     ActivityNotFound,
     Conflict,
     CoreError,
+    DatabaseTimeout,
     EntityNotFound,
     Forbidden,
     ForeignTenant,
@@ -38,7 +39,15 @@ STATUS: dict[type[CoreError], int] = {
     IdempotencyConflict: 409,
     VersionMismatch: 412,
     Unavailable: 503,
+    DatabaseTimeout: 503,
 }
+
+
+def retry_headers(error: CoreError) -> dict[str, str]:
+    """Return the headers that tell when to try again, where that is right."""
+    if isinstance(error, Unavailable):
+        return {"Retry-After": str(error.retry_after_seconds)}
+    return {}
 
 
 def status_of(error: CoreError) -> int:

@@ -25,7 +25,7 @@ from core.domain.clock import Clock, utc_now
 from core.domain.counters import Counters
 from core.storage import migrate
 from core.storage.credential_store import Credentials
-from core.storage.database import Database
+from core.storage.database import Database, Limits
 from core.storage.entity_store import EntityStore
 from core.storage.revocation_store import Revocations
 from gateway import directory, docs
@@ -133,7 +133,12 @@ def _install_core(
 ) -> Database:
     """Build the use cases, and leave them where the views find them."""
     counters = app.extensions["metrics"].counters
-    database = Database(_database_url(settings), pool_size=settings.db_pool_size, counters=counters)
+    database = Database(
+        _database_url(settings),
+        pool_size=settings.db_pool_size,
+        limits=Limits(settings.statement_timeout_ms, settings.lock_timeout_ms),
+        counters=counters,
+    )
     shared = SharedEntityCache(redis, partial(migrate.identity, database)) if redis else None
     entities = app.extensions["entities"] = EntityCache(
         EntityStore(database),

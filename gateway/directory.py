@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, g, request
 
+from adapters.error_status import retry_headers
 from adapters.http import empty_response, json_response
 from core.directory_entries import DirectoryEntries
 from core.domain.entity import ENTITY_KINDS, EntityRef
@@ -107,4 +108,6 @@ def on_core_error(error: CoreError) -> Response:
     if isinstance(error, InvalidInput):
         body["message"] = "The request cannot be accepted."
         body["errors"] = [{"field": name, "error": reason} for name, reason in error.problems]
-    return json_response(body, status)
+    response = json_response(body, status)
+    response.headers.update(retry_headers(error))
+    return response

@@ -173,9 +173,22 @@ class Settings:
     )
     db_pool_size: int = setting(
         "GATEWAY_DB_POOL_SIZE",
-        whole_number(1, 1000),
-        "Database connections that each worker keeps for reads, and as many for writes",
+        whole_number(2, 1000),
+        "Database connections that a worker opens at most for writes; twice as many for reads and 3"
+        " for health probes: with 8 it opens at most 27",
         default=8,
+    )
+    statement_timeout_ms: int = setting(
+        "GATEWAY_STATEMENT_TIMEOUT_MS",
+        whole_number(100, 600_000),
+        "Milliseconds that a statement of a request may run before the request is answered 503",
+        default=10_000,
+    )
+    lock_timeout_ms: int = setting(
+        "GATEWAY_LOCK_TIMEOUT_MS",
+        whole_number(10, 600_000),
+        "Milliseconds that it may wait for a lock before the request is answered 503",
+        default=3_000,
     )
     metrics_dir: Path | None = setting(
         "PROMETHEUS_MULTIPROC_DIR",

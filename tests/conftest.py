@@ -20,6 +20,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from support import tenant_guard
 from support.callers import JWT_SECRET, Caller, Demo, Home
 from support.citus import CLUSTER_URL, own_database
 from support.clock import Clock
@@ -60,12 +61,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail every test during which a secret was written to a log or to the terminal."""
+    """Fail a test if a secret was written anywhere, or a statement had no tenant, meanwhile."""
     report = yield
     leaked = secrets_in("".join(text for _, text in report.sections))
     if leaked and report.passed:
         report.outcome = "failed"
         report.longrepr = f"{' and '.join(leaked)} was written; see what was captured"
+    if tenant_guard.violations:
+        report.outcome = "failed"
+        report.longrepr = "\n".join(tenant_guard.violations)
+        tenant_guard.violations.clear()
     return report
 
 
@@ -73,6 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Close the network, and note where the developer's own service last ran: tests run some."""
     if not hasattr(config, "workerinput"):
         config.stash[LAST_RUN] = last_run.data_directory()
+    tenant_guard.install()
     really_connect = socket.socket.connect
 
     def connect(self: socket.socket, address: Any) -> None:

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from adapters.achieveapex.fields import FIELDS, UNKNOWN_KEY
 from adapters.achieveapex.timestamps import timestamp_text
-from adapters.error_status import status_of
+from adapters.error_status import retry_headers, status_of
 from adapters.http import json_response
 from core.domain.errors import (
     ActivityNotFound,
@@ -105,9 +105,11 @@ def on_core_error(error: CoreError) -> Response:
         return _answer(code, error.public_message, data=_token_data(error))
     if isinstance(error, ForeignTenant):
         return _answer(code, FOREIGN_ORGANIZATION)
-    return _answer(
+    response = _answer(
         code, INTERNAL_ERROR if code == HTTPStatus.INTERNAL_SERVER_ERROR else error.public_message
     )
+    response.headers.update(retry_headers(error))
+    return response
 
 
 def on_http_error(error: HTTPException) -> Response:

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from adapters.error_status import status_of
+from adapters.error_status import retry_headers, status_of
 from adapters.http import json_response
 from core.domain.errors import (
     ActivityNotFound,
@@ -35,7 +35,9 @@ def on_core_error(error: CoreError) -> Response:
     """Return a core error below /v1/crm; input errors name their fields."""
     status = status_of(error)
     problems = error.problems if isinstance(error, InvalidInput) else ()
-    return _envelope(status, FIXED_TEXTS.get(status, error.public_message), problems)
+    response = _envelope(status, FIXED_TEXTS.get(status, error.public_message), problems)
+    response.headers.update(retry_headers(error))
+    return response
 
 
 def on_http_error(error: HTTPException) -> Response:

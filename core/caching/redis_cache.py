@@ -97,6 +97,12 @@ class RedisCache:
         """Send a heartbeat. Raises: one of `FAILURES`, if there is no answer in time."""
         self._connected().ping()
 
+    def server_facts(self) -> Mapping[str, Any]:
+        """Return what the server says of itself. Raises: one of `FAILURES`."""
+        client = self._connected()
+        facts: Mapping[str, Any] = client.info()
+        return next(iter(facts.values())) if self._is_cluster else facts
+
     def _circuit_allows(self) -> bool:
         """Return whether to call now; a second after a failure one caller may try again."""
         until = self._circuit_open_until

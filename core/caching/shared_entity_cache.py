@@ -1,11 +1,15 @@
 """Entities in the cache that all workers share, each with the version it was loaded at.
 
 Keys carry the database's identity and the tenant, in braces, so that all keys of a tenant share a
-slot of a Redis Cluster and one call reads them. A value that this module did not write is a miss.
+slot of a Redis Cluster and one call reads them. Whoever can write to Redis cannot make an entry:
+each begins with a digest of its key and its text under a secret that only the database has. What
+this module did not write is a miss; what it wrote earlier is judged by its version.
 """
 
+import hmac
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
@@ -13,6 +17,9 @@ import orjson
 from core.caching.redis_cache import RedisCache
 from core.caching.tenant_snapshot import links_of
 from core.domain.entity import Entity, EntityRef
+from core.storage.migrate import DatabaseIdentity
+
+DIGEST_BYTES = 16
 
 
 class SharedEntry(NamedTuple):
@@ -25,13 +32,13 @@ class SharedEntry(NamedTuple):
 class SharedEntityCache:
     """Reads and writes entities of one database in a shared cache."""
 
-    def __init__(self, cache: RedisCache, read_identity: Callable[[], str]) -> None:
-        """Use a cache; `read_identity` returns the database's name and is called once."""
+    def __init__(self, cache: RedisCache, read_identity: Callable[[], DatabaseIdentity]) -> None:
+        """Use a cache; `read_identity` returns the database's own and is called once."""
         self._cache = cache
         self._read_identity = read_identity
 
     @cached_property
-    def _identity(self) -> str:
+    def _identity(self) -> DatabaseIdentity:
         return self._read_identity()
 
     def read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, SharedEntry]:
@@ -39,7 +46,7 @@ class SharedEntityCache:
         wanted = list(refs)
         keys = [self._key(tenant_id, ref) for ref in wanted]
         entries = zip(wanted, keys, self._cache.get_many(keys), strict=True)
-        found = {ref: _decoded(ref, key, raw) for ref, key, raw in entries if raw}
+        found = {ref: _decoded(ref, self._checked(key, raw)) for ref, key, raw in entries if raw}
         return {ref: loaded for ref, loaded in found.items() if loaded is not None}
 
     def write(self, tenant_id: int, loaded_at: int, entities: Iterable[Entity]) -> None:
@@ -47,33 +54,43 @@ class SharedEntityCache:
         entries = {}
         for entity in entities:
             key = self._key(tenant_id, (entity.kind, entity.id))
-            entries[key] = _encoded(key, entity, loaded_at)
+            text = _encoded(entity, loaded_at)
+            entries[key] = self._digest(key, text) + text
         self._cache.set_many(entries)
 
     def _key(self, tenant_id: int, ref: EntityRef) -> str:
         kind, id_ = ref
-        return f"crm:{{{self._identity}:{tenant_id}}}:{kind}:{id_}"
+        return f"crm:{{{self._identity.name}:{tenant_id}}}:{kind}:{id_}"
+
+    def _digest(self, key: str, text: bytes) -> bytes:
+        signed = key.encode() + b"\0" + text
+        secret = self._identity.cache_secret
+        return blake2b(signed, digest_size=DIGEST_BYTES, key=secret).digest()
+
+    def _checked(self, key: str, raw: bytes) -> bytes:
+        """Return the text of an entry; b"" if it was not written under this key by a gateway."""
+        text = raw[DIGEST_BYTES:]
+        is_ours = hmac.compare_digest(raw[:DIGEST_BYTES], self._digest(key, text))
+        return text if is_ours else b""
 
 
-def _encoded(key: str, entity: Entity, loaded_at: int) -> bytes:
+def _encoded(entity: Entity, loaded_at: int) -> bytes:
     links = {name: link.parse_fields() for name, link in entity.links.items()}
-    return orjson.dumps(
-        {"key": key, "at": loaded_at, "fields": entity.parse_fields(), "links": links}
-    )
+    return orjson.dumps({"at": loaded_at, "fields": entity.parse_fields(), "links": links})
 
 
-def _decoded(ref: EntityRef, key: str, raw: bytes) -> SharedEntry | None:
-    """Return an entry, or None if it is not one that `_encoded` made under this key."""
+def _decoded(ref: EntityRef, text: bytes) -> SharedEntry | None:
+    """Return an entry, or None if it is not of the form that `_encoded` gives it."""
     try:
-        entry = orjson.loads(raw)
+        entry = orjson.loads(text)
         fields, links, loaded_at = entry["fields"], entry["links"], entry["at"]
-        is_ours = entry["key"] == key and isinstance(loaded_at, int) and isinstance(fields, dict)
+        is_whole = isinstance(loaded_at, int) and isinstance(fields, dict)
         named = links_of(fields) if ref[0] == "deal" else {}
         linked = {name: Entity(*named[name], _text(link)) for name, link in links.items()}
         entity = Entity(*ref, _text(fields), linked, tuple(named.values()))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return SharedEntry(entity, loaded_at) if is_ours else None
+    return SharedEntry(entity, loaded_at) if is_whole else None
 
 
 def _text(fields: Any) -> str:

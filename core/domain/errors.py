@@ -16,6 +16,7 @@ CoreError
         IdempotencyConflict   the key was used with another body
         VersionMismatch       If-Match names another version
     Unavailable           the database cannot answer now
+        DatabaseTimeout   a statement ran too long, or waited too long for a lock
 
 `str(error)` is for the log, `public_message` for the client. Never swap them.
 """
@@ -173,3 +174,11 @@ class Unavailable(CoreError):
     """The database cannot answer now; trying again later is right."""
 
     public_message = "The service is unavailable for the moment. Try again later."
+    retry_after_seconds = 1
+
+
+class DatabaseTimeout(Unavailable):
+    """A statement ran longer than it may, or waited longer for a lock; nothing of it was done."""
+
+    public_message = "The database took too long. Try again later, or ask for less."
+    retry_after_seconds = 5

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from alembic import command
 from alembic.config import Config
@@ -46,18 +47,26 @@ def is_current(database: Database) -> bool:
         return MigrationContext.configure(connection).get_current_revision() == head
 
 
-def identity(database: Database) -> str:
-    """Return a name that no other database bears: not a second one, and not a restored copy.
+class DatabaseIdentity(NamedTuple):
+    """A name that no other database bears, and the secret that signs what is cached of it."""
+
+    name: str
+    cache_secret: bytes
+
+
+def identity(database: Database) -> DatabaseIdentity:
+    """Return the name and the secret of a database; the name differs in a restored copy.
 
     The first migration made its first part; a copy has another object id, and a server that was
     taken back in time another timeline. Raises: Unavailable.
     """
     with database.transaction() as connection:
-        return str(connection.exec_driver_sql(_IDENTITY).scalar_one())
+        name, cache_secret = connection.exec_driver_sql(_IDENTITY).one()
+    return DatabaseIdentity(name, bytes(cache_secret))
 
 
 _IDENTITY = """
     SELECT identity || '-' || pg_database.oid || '-' || CASE
         WHEN pg_is_in_recovery() THEN 'replica'
-        ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END
+        ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END, cache_secret
     FROM database_identity, pg_database WHERE datname = current_database()"""

@@ -2,22 +2,31 @@
 
 What a general pool and a new cursor cost is, for a statement by primary key, as much as the
 statement itself. A connection is taken from the top of a stack, so that few are used however many
-there may be.
+there may be; a thread that finds none waits in line.
+
+PostgreSQL decides by a setting of the connection whether a statement's plan depends on its values.
+A connection therefore has a plan mode, and is used for statements of that mode as long as there
+are others for those of the other mode; it is switched, by one statement, only where the pool
+may open no more.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from threading import Lock
-from typing import Any
+from threading import Condition
+from typing import Any, NamedTuple
 
 import psycopg
 
 from core.domain.counters import POOL_WAIT_MICROSECONDS, POOL_WAITS, Counters, new_counters
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
-PAUSE_SECONDS = 0.002
+# Citus must see the values to know which node has them: there every plan is made for its values.
+# It is told by a setting of its library, which a server has from its start or not at all.
+_SET_PLAN_MODE = """
+    SELECT set_config('plan_cache_mode', CASE
+        WHEN %(generic_plan)s::BOOLEAN AND current_setting('citus.shard_count', true) IS NULL
+        THEN 'force_generic_plan' ELSE 'force_custom_plan' END, false)"""
 
 
 class ConnectionLost(Exception):
@@ -28,15 +37,21 @@ class PoolExhausted(Exception):
     """No connection became free in time."""
 
 
+class _Acquired(NamedTuple):
+    """A cursor from the idle ones, or None to open one; and whether its plan mode is another."""
+
+    cursor: Cursor | None
+    has_other_mode: bool
+
+
 class ReadPool:
-    """At most `size` connections in autocommit, shared by threads; `max_idle` may be idle."""
+    """At most `size` connections in autocommit, shared by threads that wait in line for them."""
 
     def __init__(
         self,
         connect: Callable[[], psycopg.Connection[Any]],
         *,
         size: int,
-        max_idle: int,
         acquire_timeout_seconds: float,
         counters: Counters | None = None,
     ) -> None:
@@ -44,57 +59,11 @@ class ReadPool:
         self._counters = new_counters() if counters is None else counters
         self._connect = connect
         self._size = size
-        self._max_idle = max_idle
         self._acquire_timeout_seconds = acquire_timeout_seconds
-        self._idle: deque[Cursor] = deque()
-        self._lock = Lock()
+        self._idle: dict[bool, deque[Cursor]] = {True: deque(), False: deque()}
+        self._released = Condition()
+        self._waiting: deque[object] = deque()
         self._open = 0
-
-    def read(
-        self, sql: str, parameters: Mapping[str, Any], *, prepare: bool
-    ) -> Sequence[tuple[Any, ...]]:
-        """Return the rows of a statement, with binary results.
-
-        Raises: ConnectionLost, PoolExhausted, and the driver's errors where the connection lives.
-        """
-        try:
-            cursor = self._idle.pop()
-        except IndexError:
-            cursor = self._acquire()
-        try:
-            return cursor.execute(sql, parameters, prepare=prepare).fetchall()
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            if cursor.connection.broken or cursor.connection.closed:
-                raise ConnectionLost(str(error)) from error
-            raise
-        finally:
-            self._release(cursor)
-
-    def _acquire(self) -> Cursor:
-        """Return a cursor on a new connection, or the next one that is given back."""
-        if not self._may_open() and (released := self._wait()) is not None:
-            return released
-        try:
-            return self._connect().cursor(binary=True)
-        except BaseException:
-            self._count_closed()
-            raise
-
-    def _wait(self) -> Cursor | None:
-        """Return the next cursor that is released; None if a connection may be opened instead."""
-        began_at = time.monotonic()
-        self._counters[POOL_WAITS] += 1
-        try:
-            while time.monotonic() < began_at + self._acquire_timeout_seconds:
-                time.sleep(PAUSE_SECONDS)
-                with suppress(IndexError):
-                    return self._idle.pop()
-                if self._may_open():
-                    return None
-            raise PoolExhausted(f"all {self._size} connections are busy")
-        finally:
-            waited = time.monotonic() - began_at
-            self._counters[POOL_WAIT_MICROSECONDS] += int(waited * 1_000_000)
 
     @property
     def open(self) -> int:
@@ -104,33 +73,105 @@ class ReadPool:
     @property
     def in_use(self) -> int:
         """The connections that are in use."""
-        return max(0, self._open - len(self._idle))
+        return max(0, self._open - sum(map(len, self._idle.values())))
 
-    def _may_open(self) -> bool:
-        with self._lock:
-            if self._open >= self._size:
-                return False
-            self._open += 1
-            return True
+    def read(
+        self, sql: str, parameters: Mapping[str, Any], *, generic_plan: bool
+    ) -> Sequence[tuple[Any, ...]]:
+        """Return the rows of a statement, with binary results.
 
-    def _release(self, cursor: Cursor) -> None:
-        if not cursor.connection.closed:  # A broken one is closed too.
-            if len(self._idle) < self._max_idle:
-                self._idle.append(cursor)
-                return
-            cursor.connection.close()
-        self._count_closed()
-
-    def _count_closed(self) -> None:
-        with self._lock:
-            self._open -= 1
+        With `generic_plan` it is prepared and has one plan on each connection; without, it is
+        planned for its values. Raises: ConnectionLost, PoolExhausted, and the driver's errors
+        where the connection lives.
+        """
+        cursor = self._acquire(generic_plan)
+        try:
+            return cursor.execute(sql, parameters, prepare=generic_plan).fetchall()
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if cursor.connection.broken or cursor.connection.closed:
+                raise ConnectionLost(str(error)) from error
+            raise
+        finally:
+            self._release(cursor, generic_plan)
 
     def close(self) -> None:
         """Close every connection that is not in use."""
-        while self._idle:
-            try:
-                cursor = self._idle.pop()
-            except IndexError:
-                return
+        with self._released:
+            closing = [cursor for idle in self._idle.values() for cursor in idle]
+            for idle in self._idle.values():
+                idle.clear()
+            self._open -= len(closing)
+            self._released.notify_all()
+        for cursor in closing:
             cursor.connection.close()
+
+    def _acquire(self, generic_plan: bool) -> Cursor:
+        with self._released:
+            if self._waiting or not self._has_room():
+                self._wait()
+            cursor, has_other_mode = self._take(generic_plan)
+        if cursor is not None and not has_other_mode:
+            return cursor
+        return self._prepare(cursor, generic_plan)
+
+    def _has_room(self) -> bool:
+        return self._open < self._size or any(self._idle.values())
+
+    def _wait(self) -> None:
+        """Wait until it is this thread's turn and there is room. Raises: PoolExhausted."""
+        began_at = time.monotonic()
+        self._counters[POOL_WAITS] += 1
+        place = object()
+        self._waiting.append(place)
+        try:
+            if not self._released.wait_for(
+                lambda: self._waiting[0] is place and self._has_room(),
+                self._acquire_timeout_seconds,
+            ):
+                raise PoolExhausted(f"all {self._size} connections are busy")
+        finally:
+            self._waiting.remove(place)
+            self._released.notify_all()  # Who is first in line now may find room, too.
+            waited = time.monotonic() - began_at
+            self._counters[POOL_WAIT_MICROSECONDS] += int(waited * 1_000_000)
+
+    def _take(self, generic_plan: bool) -> _Acquired:
+        """Take an idle cursor, or the right to open one; there is room, and the lock is held."""
+        if self._idle[generic_plan]:
+            return _Acquired(self._idle[generic_plan].pop(), False)
+        if self._open < self._size:
+            self._open += 1
+            return _Acquired(None, True)
+        return _Acquired(self._idle[not generic_plan].pop(), True)
+
+    def _prepare(self, cursor: Cursor | None, generic_plan: bool) -> Cursor:
+        """Open a connection if there is none yet, and set its plan mode."""
+        try:
+            if cursor is None:
+                cursor = self._connect().cursor(binary=True)
+            cursor.execute(_SET_PLAN_MODE, {"generic_plan": generic_plan}, prepare=False)
+        except BaseException as error:
+            was_open = cursor is not None
+            if cursor is not None:
+                cursor.connection.close()
+                self._release(cursor, generic_plan)
+            else:
+                self._count_closed()
+            if was_open and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+                raise ConnectionLost(str(error)) from error
+            raise
+        return cursor
+
+    def _release(self, cursor: Cursor, generic_plan: bool) -> None:
+        if cursor.connection.closed:  # A broken one is closed too.
             self._count_closed()
+            return
+        with self._released:
+            self._idle[generic_plan].append(cursor)
+            if self._waiting:
+                self._released.notify_all()
+
+    def _count_closed(self) -> None:
+        with self._released:
+            self._open -= 1
+            self._released.notify_all()

@@ -265,4 +265,5 @@ Table(
     "database_identity",
     metadata,
     Column("identity", Text, primary_key=True),
+    Column("cache_secret", LargeBinary, nullable=False),  # signs entries of the shared cache
 )

@@ -12,9 +12,11 @@ from core.domain.errors import CoreError
 from gateway.auth.signing import NoSecret
 from gateway.cli.credentials import token
 from gateway.cli.data import demo, export, import_file
+from gateway.cli.doctor import doctor
 from gateway.cli.schema import db
 from gateway.cli.service import run, serve
 from gateway.cli.session import NotUpgraded
+from gateway.cli.status import status
 from gateway.cli.tenants import tenant
 from gateway.embedded.processes import EngineError
 from gateway.observability.health import PACKAGE
@@ -40,5 +42,5 @@ def main() -> None:
     """Run and look after the Unified CRM gateway."""
 
 
-for command in (serve, run, db, demo, tenant, import_file, export, token):
+for command in (serve, run, doctor, status, db, demo, tenant, import_file, export, token):
     main.add_command(command)

@@ -22,9 +22,7 @@ def make_scratch(parent: Path | None = None) -> Path:
     Directories that nobody holds any more are removed. `parent` is the shared memory where there
     is one, else the system's directory for temporary files.
     """
-    if parent is None:
-        has_memory = os.access(SHARED_MEMORY, os.W_OK)
-        parent = SHARED_MEMORY if has_memory else Path(tempfile.gettempdir())
+    parent = scratch_parent() if parent is None else parent
     for left in parent.glob(f"{PREFIX}*"):
         _remove_if_left(left)
     directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
@@ -33,6 +31,12 @@ def make_scratch(parent: Path | None = None) -> Path:
     fcntl.flock(held, fcntl.LOCK_EX)
     unnamed.rename(directory / LOCK)
     return directory
+
+
+def scratch_parent() -> Path:
+    """Return where such directories are made: in shared memory, if there is any."""
+    has_memory = os.access(SHARED_MEMORY, os.W_OK)
+    return SHARED_MEMORY if has_memory else Path(tempfile.gettempdir())
 
 
 def _remove_if_left(directory: Path) -> None:

@@ -45,7 +45,19 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 def test_help_names_every_command(run: Run):
     shown = run("--help").stdout
-    words = ("db", "demo", "export", "import", "run", "serve", "tenant", "token", "--version")
+    words = (
+        "db",
+        "demo",
+        "doctor",
+        "export",
+        "import",
+        "run",
+        "serve",
+        "status",
+        "tenant",
+        "token",
+        "--version",
+    )
     assert [word for word in words if f"\n  {word} " not in shown] == []
 
 

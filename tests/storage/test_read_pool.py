@@ -21,13 +21,13 @@ def connect(database_url: str) -> Connect:
 
 @pytest.fixture
 def pool(connect: Connect) -> Iterator[ReadPool]:
-    made = ReadPool(connect, size=2, max_idle=2, acquire_timeout_seconds=0.2)
+    made = ReadPool(connect, size=2, acquire_timeout_seconds=0.2)
     yield made
     made.close()
 
 
 def pid(pool: ReadPool) -> int:
-    return int(pool.read(PID, {}, prepare=True)[0][0])
+    return int(pool.read(PID, {}, generic_plan=True)[0][0])
 
 
 def end(database_url: str, backend: int) -> None:
@@ -44,7 +44,7 @@ def test_threads_never_use_more_than_allowed(pool: ReadPool) -> None:
 
     def ask() -> None:
         pids.extend(
-            int(pool.read("SELECT pg_backend_pid(), pg_sleep(0.002)", {}, prepare=True)[0][0])
+            int(pool.read("SELECT pg_backend_pid(), pg_sleep(0.002)", {}, generic_plan=True)[0][0])
             for _ in range(5)
         )
 
@@ -57,25 +57,73 @@ def test_threads_never_use_more_than_allowed(pool: ReadPool) -> None:
     assert len(set(pids)) == 2
 
 
-def test_only_some_stay_open(connect: Connect) -> None:
-    pool = ReadPool(connect, size=3, max_idle=1, acquire_timeout_seconds=5)
-    sleep = ("SELECT pg_sleep(0.2), pg_backend_pid()", {})
-    threads = [
-        threading.Thread(target=pool.read, args=sleep, kwargs={"prepare": False}) for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (len(pool._idle), pool._open) == (1, 1)
+def test_closed_pool_holds_nothing(pool: ReadPool) -> None:
+    pid(pool)
+    assert (pool.open, pool.in_use) == (1, 0)
     pool.close()
-    assert (len(pool._idle), pool._open) == (0, 0)
+    assert (pool.open, pool.in_use) == (0, 0)
+
+
+def plan_mode(pool: ReadPool, *, generic_plan: bool) -> str:
+    sql = "SELECT current_setting('plan_cache_mode')"
+    return str(pool.read(sql, {}, generic_plan=generic_plan)[0][0])
+
+
+def test_each_statement_has_its_plan_mode(connect: Connect) -> None:
+    for size in (1, 2, 3):
+        pool = ReadPool(connect, size=size, acquire_timeout_seconds=1)
+        modes = [plan_mode(pool, generic_plan=mode) for mode in (True, False, False, True)]
+        assert modes == [
+            "force_generic_plan",
+            "force_custom_plan",
+            "force_custom_plan",
+            "force_generic_plan",
+        ]
+        assert pool.open == min(size, 2)
+        pool.close()
+
+
+def test_unfiltered_statements_keep_one_plan(connect: Connect) -> None:
+    pool = ReadPool(connect, size=1, acquire_timeout_seconds=1)
+    counted = (
+        "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement ~ 'AS n'"
+    )
+    for _ in range(8):
+        pool.read("SELECT %(number)s::BIGINT AS n", {"number": 2}, generic_plan=True)
+        pool.read("SELECT %(number)s::BIGINT AS m", {"number": 2}, generic_plan=False)
+    assert pool.read(counted, {}, generic_plan=False) == [(8, 0)]
+    pool.close()
+
+
+def test_threads_are_served_in_order(connect: Connect) -> None:
+    pool = ReadPool(connect, size=1, acquire_timeout_seconds=10)
+    served: list[int] = []
+
+    def ask(number: int) -> None:
+        pool.read("SELECT pg_sleep(0.01)", {}, generic_plan=bool(number % 2))
+        served.append(number)
+
+    holder = threading.Thread(
+        target=pool.read, args=("SELECT pg_sleep(0.4)", {}), kwargs={"generic_plan": False}
+    )
+    holder.start()
+    while not pool.in_use:
+        pass
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        while len(pool._waiting) <= number:
+            pass
+    for thread in (holder, *threads):
+        thread.join()
+    assert served == list(range(8))
+    pool.close()
 
 
 def test_waiting_for_a_connection_ends(pool: ReadPool) -> None:
     sleepers = [
         threading.Thread(
-            target=pool.read, args=("SELECT pg_sleep(1)", {}), kwargs={"prepare": False}
+            target=pool.read, args=("SELECT pg_sleep(1)", {}), kwargs={"generic_plan": False}
         )
         for _ in range(2)
     ]
@@ -100,7 +148,7 @@ def test_dead_connections_make_room(pool: ReadPool, database_url: str) -> None:
 def test_refused_statement_leaves_the_connection(pool: ReadPool) -> None:
     before = pid(pool)
     with pytest.raises(psycopg.errors.UndefinedTable):
-        pool.read("SELECT 1 FROM nowhere", {}, prepare=True)
+        pool.read("SELECT 1 FROM nowhere", {}, generic_plan=True)
     assert pid(pool) == before
 
 
@@ -112,7 +160,7 @@ def test_failed_connect_takes_no_room(connect: Connect) -> None:
             raise psycopg.OperationalError("not now")
         return connect()
 
-    pool = ReadPool(moody, size=1, max_idle=1, acquire_timeout_seconds=0.2)
+    pool = ReadPool(moody, size=1, acquire_timeout_seconds=0.2)
     for _ in range(3):
         with pytest.raises(psycopg.OperationalError):
             pid(pool)

@@ -47,41 +47,41 @@ class Report:
         return f"{counts}, compared {self.compared}" if self.compared else counts
 
 
-def installed(cache: Path | None) -> Path:
-    """Return a folder with the suites and everything that their lock file names.
+def installed(cache: Path | None, sources: Path = SOURCES) -> Path:
+    """Return a folder with the suites in `sources` and everything that their lock file names.
 
     It is installed once for each lock file and kept in `cache`. Skips the test, with the reason,
     where Node or npm is missing, too old, or the registry cannot be reached.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        pytest.skip("Node.js and npm are needed to run the genuine clients")
+        pytest.skip(f"Node.js and npm are needed for tests/{sources.name}")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
     if int(version.stdout.lstrip("v").partition(".")[0]) < OLDEST_NODE:
         pytest.skip(f"Node.js {OLDEST_NODE} or newer is needed, not {version.stdout.strip()}")
     if cache is None:
         pytest.skip("pytest's cache is off: there is no folder to keep the clients in")
-    lock = (SOURCES / "package-lock.json").read_bytes()
-    folder = cache / f"node_clients_{hashlib.sha256(lock).hexdigest()[:16]}"
+    lock = (sources / "package-lock.json").read_bytes()
+    folder = cache / f"node_{sources.name}_{hashlib.sha256(lock).hexdigest()[:16]}"
     if not (folder / "node_modules").is_dir():
-        _install(npm, folder)
-    for source in SOURCES.glob("*.js"):
+        _install(npm, folder, sources)
+    for source in sources.glob("*.js"):
         shutil.copy(source, folder)
     return folder
 
 
-def _install(npm: str, folder: Path) -> None:
+def _install(npm: str, folder: Path, sources: Path) -> None:
     unfinished = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")
     unfinished.mkdir(parents=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(SOURCES / name, unfinished)
+        shutil.copy(sources / name, unfinished)
     words = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     output, code = _bounded(words, folder=unfinished, seconds=INSTALL_SECONDS, environ={})
     if code == 0 and not folder.exists():
         unfinished.rename(folder)
     shutil.rmtree(unfinished, ignore_errors=True)
     if code is None or (code and NO_NETWORK.search(output)):
-        pytest.skip(f"the genuine clients cannot be installed here: {output.strip()[-300:]}")
+        pytest.skip(f"tests/{sources.name} cannot be installed here: {output.strip()[-300:]}")
     assert code == 0, f"npm ci failed: {output}"
 
 
