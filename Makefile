@@ -19,10 +19,10 @@ empty :=
 joined = $(subst $(empty) $(empty),,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format golden docs bench clean
+.PHONY: help install run test test-citus lint format golden docs bench clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed ## Make .venv, with everything that running, testing and linting need
 
@@ -41,8 +41,14 @@ $(VENV)/installed: $(VENV)/runnable
 run: $(VENV)/runnable ## Serve the demo on 127.0.0.1:8000, or PORT=; everything it needs is started
 	@exec $(BIN)/crm-gateway run --port $(PORT)
 
+ON_CLUSTER = CRM_TEST_DATABASE_URL='$(DATABASE_URL)' HYPOTHESIS_PROFILE=short $(BIN)/python -m pytest
+
 test: install ## Run the whole test suite
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+test-citus: install ## Run the behaviour suite on the Citus cluster whose coordinator DATABASE_URL= names
+	$(ON_CLUSTER) -n auto --dist worksteal tests/dialects tests/faults tests/storage tests/transfer tests/use_cases
+	$(ON_CLUSTER) tests/citus
 
 lint: install ## Check formatting, types, import contracts and dead code
 	$(BIN)/ruff format --check .

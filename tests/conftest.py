@@ -27,6 +27,7 @@ from support.clock import Clock
 from support.own_servers import OwnServer, server_directory
 from support.own_tables import empty_tables
 from support.secrets_in_logs import secrets_in
+from support.shard_check import OneShardCheck
 
 from core.domain.model import Tenant
 from core.storage import migrate
@@ -47,6 +48,7 @@ hypothesis_settings.register_profile("default", deadline=None, max_examples=100)
 hypothesis_settings.register_profile(
     "long", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow]
 )
+hypothesis_settings.register_profile("short", deadline=None, max_examples=10)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
@@ -75,7 +77,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Close the network, and note where the developer's own service last ran: tests run some."""
+    """Close the network, and note where the developer's own service last ran: tests run some.
+
+    On a cluster, look at every statement too.
+    """
+    if os.environ.get(CLUSTER_URL):
+        config.pluginmanager.register(OneShardCheck())
     if not hasattr(config, "workerinput"):
         config.stash[LAST_RUN] = last_run.data_directory()
     tenant_guard.install()

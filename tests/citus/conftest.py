@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 from support.citus import CLUSTER_URL, ClusterDatabase, own_database
 
+HAS_CLUSTER = CLUSTER_URL in os.environ
+
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leave out what needs a cluster where there is none; None leaves it to others."""
-    needs_cluster = collection_path.name.startswith("test_on_")
-    return True if needs_cluster and not os.environ.get(CLUSTER_URL) else None
+    """Leave out what needs a cluster where there is none, and else what would start another.
+
+    None leaves the decision to others.
+    """
+    name = collection_path.name
+    is_left_out = name == "test_cluster.py" if HAS_CLUSTER else name.startswith("test_on_")
+    return is_left_out or None
 
 
 @pytest.fixture

@@ -43,6 +43,9 @@ class ClusterDatabase:
                 session.execute("SELECT citus_set_coordinator_host(%s, %s)", place)
             for place in self._workers:
                 session.execute("SELECT citus_add_node(%s, %s)", place)
+            session.execute(
+                sql.SQL("ALTER DATABASE {} SET citus.shard_count TO 4").format(self._name)
+            )
 
     def drop(self) -> None:
         """Drop it on every node."""
