@@ -15,6 +15,7 @@ from core.domain.errors import (
     InvalidQuery,
     NotAuthenticated,
     NotFound,
+    RateLimited,
     TokenExpired,
     TokenNotActive,
     Unavailable,
@@ -38,6 +39,7 @@ STATUS: dict[type[CoreError], int] = {
     Conflict: 409,
     IdempotencyConflict: 409,
     VersionMismatch: 412,
+    RateLimited: 429,
     Unavailable: 503,
     DatabaseTimeout: 503,
 }
@@ -47,6 +49,8 @@ def retry_headers(error: CoreError) -> dict[str, str]:
     """Return the headers that tell when to try again, where that is right."""
     if isinstance(error, Unavailable):
         return {"Retry-After": str(error.retry_after_seconds)}
+    if isinstance(error, RateLimited):
+        return {"Retry-After": str(error.retry_after_seconds), **error.headers}
     return {}
 
 

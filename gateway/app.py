@@ -29,7 +29,8 @@ from core.storage.database import Database, Limits
 from core.storage.entity_store import EntityStore
 from core.storage.revocation_store import Revocations
 from gateway import directory, docs
-from gateway.auth import authenticator
+from gateway.auth import authenticator, rate_limits
+from gateway.auth.failed_logins import FailedLogins
 from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import TokenVerifier
 from gateway.dialect_errors import DIALECT_HEADERS, error_response, owner_of
@@ -65,6 +66,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
         _authenticator(app, settings, database, clock=clock),
         count_failure=metrics.count_credential_failure,
     )
+    limits = rate_limits.RateLimits(settings, lambda: migrate.identity(database).name)
+    rate_limits.install(app, limits)
     for document in docs.DOCUMENTS:
         docs.mount(app, document)
     docs.install_assets(app)
@@ -192,6 +195,7 @@ def _authenticator(
         Revocations(database, clock),
         TokenVerifier(settings),
         last_uses=last_uses,
+        failed_logins=FailedLogins(settings.failed_login_limit),
         clock=clock,
     )
 

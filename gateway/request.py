@@ -33,6 +33,7 @@ class Request(flask.Request):
 
     principal: Principal | None = None
     refusal: str | None = None
+    rate_limit_headers: Mapping[str, str] = {}
     _request_id: str | None = None
 
     def __init__(self, environ: dict[str, Any], *rest: Any, **options: Any) -> None:

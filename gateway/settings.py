@@ -20,6 +20,7 @@ from gateway.variables import (
     log_level,
     names,
     networks,
+    rate,
     secret,
     setting,
     url,
@@ -109,6 +110,22 @@ class Settings:
         str,
         "Claim of the scopes, as words or a list; a token without it may read and write",
         default="scope",
+    )
+    credential_rate_limit: str | None = setting(
+        "GATEWAY_CREDENTIAL_RATE_LIMIT",
+        rate,
+        "Requests of each credential, as `600/minute`; unset: any number",
+    )
+    tenant_rate_limit: str | None = setting(
+        "GATEWAY_TENANT_RATE_LIMIT",
+        rate,
+        "Requests of each tenant, as `6000/minute`; unset: any number",
+    )
+    failed_login_limit: str = setting(
+        "GATEWAY_FAILED_LOGIN_LIMIT",
+        rate,
+        "Credentials that a worker refuses to one address before it tries no further unknown one",
+        default="300/minute",
     )
     strict_references: bool = setting(
         "GATEWAY_STRICT_REFERENCES",

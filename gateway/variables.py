@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from limits import parse
+
 from gateway.jwk_set import KeySetError, is_url, load_keys
 
 MIN_SECRET_BYTES = 16  # RFC 7518 asks for 32; secrets of running systems are often shorter.
@@ -92,6 +94,15 @@ def secret(text: str) -> str:
     """Read a secret of enough bytes."""
     if len(text.encode()) < MIN_SECRET_BYTES:
         raise ValueError(f"at least {MIN_SECRET_BYTES} bytes")
+    return text
+
+
+def rate(text: str) -> str:
+    """Read a rate, as "600/minute"."""
+    try:
+        parse(text)
+    except ValueError as error:
+        raise ValueError("a rate such as 600/minute or 20/second") from error
     return text
 
 

@@ -15,13 +15,14 @@ CoreError
     Conflict
         IdempotencyConflict   the key was used with another body
         VersionMismatch       If-Match names another version
+    RateLimited           more requests than a limit allows
     Unavailable           the database cannot answer now
         DatabaseTimeout   a statement ran too long, or waited too long for a lock
 
 `str(error)` is for the log, `public_message` for the client. Never swap them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -168,6 +169,25 @@ class VersionMismatch(Conflict):
     """`If-Match` names a version that is not the stored one."""
 
     public_message = "The activity has changed since the version named in If-Match."
+
+
+class RateLimited(CoreError):
+    """More requests than a limit allows; in `retry_after_seconds` there is room for another.
+
+    `headers` are what responses tell of the limit.
+    """
+
+    def __init__(
+        self,
+        public_message: str,
+        *,
+        detail: str,
+        retry_after_seconds: int,
+        headers: Mapping[str, str],
+    ) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        self.headers = headers
+        super().__init__(public_message, detail=detail)
 
 
 class Unavailable(CoreError):

@@ -18,6 +18,7 @@ from core.domain.errors import NotAuthenticated
 from core.domain.model import Principal
 from core.storage.credential_store import Credential, Credentials, parse_key
 from core.storage.revocation_store import Revocations
+from gateway.auth.failed_logins import FailedLogins
 from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import Claims, TokenVerifier
 from gateway.request import current_request
@@ -61,6 +62,7 @@ class Authenticator:
         verifier: TokenVerifier,
         *,
         last_uses: LastUses,
+        failed_logins: FailedLogins,
         clock: Clock,
     ) -> None:
         """Remember nothing yet."""
@@ -68,19 +70,28 @@ class Authenticator:
         self._revocations = revocations
         self._verifier = verifier
         self._last_uses = last_uses
+        self._failed_logins = failed_logins
         self._clock = clock
         self._verified: dict[tuple[str, bytes], _Verified] = {}
 
-    def principal(self, header: str, credential: str) -> Principal:
+    def principal(self, header: str, credential: str, address: str) -> Principal:
         """Return whom a credential stands for; `header` tells which kinds it may be.
 
-        Raises: NotAuthenticated, with what AchieveApex tells its clients; Unavailable.
+        Raises: NotAuthenticated, with what AchieveApex tells its clients; RateLimited, if the
+        `address` has sent too many bad ones and this one is not known yet; Unavailable.
         """
         key = header, hashlib.sha256(credential.encode()).digest()
         known = self._verified.get(key)
         if known is not None and self._still_holds(known):
             return known.principal
-        verified = self._verify(header, credential)
+        if known is None:
+            self._failed_logins.check(address)
+        try:
+            verified = self._verify(header, credential)
+        except NotAuthenticated:
+            self._verified.pop(key, None)
+            self._failed_logins.count(address)
+            raise
         if len(self._verified) >= MAX_REMEMBERED:
             self._verified.clear()
         self._verified[key] = verified
@@ -172,7 +183,9 @@ def install(
             header = order[-1]
             try:
                 header, credential = credential_of(request.environ, order)
-                request.principal = g.principal = authenticator.principal(header, credential)
+                request.principal = g.principal = authenticator.principal(
+                    header, credential, request.remote_addr or ""
+                )
             except NotAuthenticated as error:
                 read = order[: order.index(header) + 1]
                 error.sources = tuple(HEADER_NAMES[name] for name in read)
