@@ -34,7 +34,7 @@ from gateway.auth.failed_logins import FailedLogins
 from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import TokenVerifier
 from gateway.dialect_errors import DIALECT_HEADERS, error_response, owner_of
-from gateway.observability import families, health, logs
+from gateway.observability import health, logs, places
 from gateway.observability.metrics import Metrics
 from gateway.request import ID_HEADER, Request, current_request
 from gateway.settings import NO_REDIS, Settings, SettingsError
@@ -173,13 +173,13 @@ def _sample_levels(app: Flask, metrics: Metrics) -> None:
     responses: ResponseCache = app.extensions["response_cache"]
     use_cases: Activities = app.extensions["activities"]
     for place, read in {
-        families.POOL_OPEN: lambda: database.pool_sizes()[0],
-        families.POOL_IN_USE: lambda: database.pool_sizes()[1],
-        families.RESPONSE_BYTES: lambda: responses.size,
-        families.RESPONSE_ENTRIES: lambda: len(responses),
-        families.ENTITY_ENTRIES: lambda: len(entities),
-        families.COUNT_ENTRIES: lambda: use_cases.cached_totals,
-        families.CHECK_AGE_MILLISECONDS: lambda: round(entities.seconds_since_check() * 1000),
+        places.POOL_OPEN: lambda: database.pool_sizes()[0],
+        places.POOL_IN_USE: lambda: database.pool_sizes()[1],
+        places.RESPONSE_BYTES: lambda: responses.size,
+        places.RESPONSE_ENTRIES: lambda: len(responses),
+        places.ENTITY_ENTRIES: lambda: len(entities),
+        places.COUNT_ENTRIES: lambda: use_cases.cached_totals,
+        places.CHECK_AGE_MILLISECONDS: lambda: round(entities.seconds_since_check() * 1000),
     }.items():
         metrics.sample(place, read)
 

@@ -14,32 +14,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from core.domain import counters as core
+from gateway.observability import places
 from gateway.observability.worker_files import Numbers
-
-(
-    LOG_LINES_DROPPED,
-    CONNECTIONS_OPENED,
-    CONNECTIONS_EVICTED,
-    REQUESTS_REFUSED,
-    REQUESTS_SHED,
-) = range(core.SIZE, core.SIZE + 5)
-COUNTERS = REQUESTS_SHED + 1
-
-(
-    REQUESTS_IN_FLIGHT,
-    CONNECTIONS_IDLE,
-    CONNECTIONS_READING,
-    CONNECTIONS_WAITING,
-    CONNECTIONS_WRITING,
-    POOL_OPEN,
-    POOL_IN_USE,
-    RESPONSE_BYTES,
-    RESPONSE_ENTRIES,
-    ENTITY_ENTRIES,
-    COUNT_ENTRIES,
-    CHECK_AGE_MILLISECONDS,
-) = range(COUNTERS, COUNTERS + 12)
-SIZE = CHECK_AGE_MILLISECONDS + 1
 
 Combine = Callable[[Iterable[int]], int]
 
@@ -110,44 +86,64 @@ SERIES: Sequence[Series] = (
         "Records written through /directory and the console.",
         core.IMPORTED_RECORDS,
     ),
-    Series("log_lines_dropped", "Log lines dropped because nobody read them.", LOG_LINES_DROPPED),
-    Series("connections_opened", "Connections of clients accepted.", CONNECTIONS_OPENED),
-    Series("connections_evicted", "Idle connections closed to make room.", CONNECTIONS_EVICTED),
+    Series(
+        "log_lines_dropped", "Log lines dropped because nobody read them.", places.LOG_LINES_DROPPED
+    ),
+    Series("connections_opened", "Connections of clients accepted.", places.CONNECTIONS_OPENED),
+    *_labelled(
+        "connections_closed",
+        "Connections closed without an answer: silent or unread ones, or to make room.",
+        "reason",
+        {
+            "silent": places.CLOSED_SILENT,
+            "unread": places.CLOSED_UNREAD,
+            "full": places.CLOSED_FULL,
+            "memory": places.CLOSED_MEMORY,
+        },
+    ),
     Series(
         "requests_refused",
         "Requests that the server itself refused: malformed, too long or too slow.",
-        REQUESTS_REFUSED,
+        places.REQUESTS_REFUSED,
     ),
-    Series("requests_shed", "Requests answered 503 because the queue was full.", REQUESTS_SHED),
-    Series("requests_in_flight", "Requests being answered now.", REQUESTS_IN_FLIGHT),
+    Series(
+        "requests_shed", "Requests answered 503 because the queue was full.", places.REQUESTS_SHED
+    ),
+    Series("requests_in_flight", "Requests being answered now.", places.REQUESTS_IN_FLIGHT),
     *_labelled(
         "connections",
         "Connections of clients open now, by what they do.",
         "state",
         {
-            "idle": CONNECTIONS_IDLE,
-            "reading": CONNECTIONS_READING,
-            "waiting": CONNECTIONS_WAITING,
-            "writing": CONNECTIONS_WRITING,
+            "idle": places.CONNECTIONS_IDLE,
+            "reading": places.CONNECTIONS_READING,
+            "waiting": places.CONNECTIONS_WAITING,
+            "writing": places.CONNECTIONS_WRITING,
         },
     ),
     *_labelled(
         "pool_connections",
         "Connections to the database, open and of these in use.",
         "state",
-        {"open": POOL_OPEN, "in_use": POOL_IN_USE},
+        {"open": places.POOL_OPEN, "in_use": places.POOL_IN_USE},
     ),
-    Series("cache_bytes", "Bytes that a cache holds.", RESPONSE_BYTES, {"layer": "response"}),
+    Series(
+        "cache_bytes", "Bytes that a cache holds.", places.RESPONSE_BYTES, {"layer": "response"}
+    ),
     *_labelled(
         "cache_entries",
         "Entries that a cache holds.",
         "layer",
-        {"response": RESPONSE_ENTRIES, "entities": ENTITY_ENTRIES, "totals": COUNT_ENTRIES},
+        {
+            "response": places.RESPONSE_ENTRIES,
+            "entities": places.ENTITY_ENTRIES,
+            "totals": places.COUNT_ENTRIES,
+        },
     ),
     Series(
         "directory_check_age_seconds",
         "Seconds since a read last compared its directory version, of the idlest worker.",
-        CHECK_AGE_MILLISECONDS,
+        places.CHECK_AGE_MILLISECONDS,
         unit=1e-3,
         combine=max,
     ),
@@ -176,7 +172,7 @@ def _family(
     metric: str, group: list[Series], workers: list[Sequence[int]], archived: Sequence[int]
 ) -> Metric:
     first = group[0]
-    make = CounterMetricFamily if first.place < COUNTERS else GaugeMetricFamily
+    make = CounterMetricFamily if first.place < places.COUNTERS else GaugeMetricFamily
     family = make(f"{PREFIX}{metric}", first.help, labels=list(first.labels))
     for series in group:
         place = series.place

@@ -16,7 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from core.domain.counters import Counters
-from gateway.observability import families
+from gateway.observability import families, places
 from gateway.observability.families import NumbersCollector
 from gateway.observability.worker_files import Numbers, archive_database_files, locked
 
@@ -57,13 +57,13 @@ class Metrics:
         )
         self._bound: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
         self._numbers = Numbers(
-            directory, counters=families.COUNTERS, size=families.SIZE, layout=families.LAYOUT
+            directory, counters=places.COUNTERS, size=places.SIZE, layout=families.LAYOUT
         )
         self._samples: list[tuple[int, Callable[[], int]]] = []
 
     @property
     def counters(self) -> Counters:
-        """The numbers of this worker: the core's counters, then those of `families`."""
+        """The numbers of this worker: the core's counters, then those of `places`."""
         return self._numbers.own
 
     def count(self, dialect: str, route: str, method: str, status: int, seconds: float) -> None:

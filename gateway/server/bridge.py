@@ -50,12 +50,15 @@ class Bridge:
         *,
         logger: FilteringBoundLogger,
         loop_routes: Mapping[str, LoopRoute],
+        count_shed: Callable[[str, str], None],
         hidden_paths: Collection[str] = (),
     ) -> None:
         """Take what answers: `loop_routes` by path at once, the application in a thread.
 
-        `hidden_paths` are not found, whatever the application has there.
+        `hidden_paths` are not found, whatever the application has there. `count_shed` is called
+        with the method and the path of each request that finds no place.
         """
+        self._count_shed = count_shed
         self._application = application
         self._pool = pool
         self._loop = loop
@@ -91,6 +94,7 @@ class Bridge:
         job = Job(owner, run)
         if self._pool.submit(job):
             return job
+        self._count_shed(environ["REQUEST_METHOD"], path)
         reply(_refuse(environ, HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY))
         return None
 

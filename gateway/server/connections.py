@@ -2,11 +2,30 @@
 
 import time
 from collections.abc import Iterator
+from enum import Enum
 from typing import Protocol
 
 from gateway.server.limits import Limits
 
 SWEEP_SECONDS = 0.5
+
+
+class Eviction(Enum):
+    """Why a connection is closed without an answer."""
+
+    SILENT = "no request came"
+    UNREAD = "the response was not read"
+    FULL = "too many connections"
+    MEMORY = "too many unread responses"
+
+
+class Activity(Enum):
+    """What a connection does at a moment."""
+
+    IDLE = "idle"
+    READING = "reading"
+    WAITING = "waiting"
+    WRITING = "writing"
 
 
 class Closable(Protocol):
@@ -15,6 +34,10 @@ class Closable(Protocol):
     deadline: float
     progressed_at: float
     """When its client last took in a part of a response."""
+
+    @property
+    def activity(self) -> Activity:
+        """What it does now."""
 
     @property
     def is_busy(self) -> bool:
@@ -27,7 +50,7 @@ class Closable(Protocol):
     def expire(self) -> None:
         """End what took too long."""
 
-    def evict(self, reason: str) -> None:
+    def evict(self, reason: Eviction) -> None:
         """Close at once, for the sake of others."""
 
     def stop(self) -> None:
@@ -56,7 +79,7 @@ class Connections:
         if len(self._all) >= self._limits.max_connections:
             for oldest in self._all:
                 if not oldest.is_busy:
-                    oldest.evict("too many connections")
+                    oldest.evict(Eviction.FULL)
                     break
         self._all[connection] = None
 
@@ -82,7 +105,7 @@ class Connections:
             slowest = min(self._sending, key=lambda one: one.progressed_at)
             unsent -= slowest.unsent_bytes
             self.end_sending(slowest)
-            slowest.evict("too many unread responses")
+            slowest.evict(Eviction.MEMORY)
 
     def end_sending(self, connection: Closable) -> None:
         """Note that a client has taken in its response."""

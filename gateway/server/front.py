@@ -1,20 +1,29 @@
 """Front: what all connections of a worker share."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from structlog.typing import FilteringBoundLogger
 
 from gateway.dialect_errors import owner_of
+from gateway.observability import places
 from gateway.server.bridge import CONSTANTS, Bridge
-from gateway.server.connections import Connections
+from gateway.server.connections import Closable, Connections, Eviction
 from gateway.server.environ import Environ, Network
 from gateway.server.limits import Limits
 from gateway.server.request_parser import Refusal
 from gateway.server.responses import Writer
 
-Count = Callable[[str, str, str, int, float], None]
+if TYPE_CHECKING:  # See `worker`: it would import prometheus_client into the master.
+    from gateway.observability.metrics import Metrics
+
+CLOSED = {
+    Eviction.SILENT: places.CLOSED_SILENT,
+    Eviction.UNREAD: places.CLOSED_UNREAD,
+    Eviction.FULL: places.CLOSED_FULL,
+    Eviction.MEMORY: places.CLOSED_MEMORY,
+}
 
 
 class Front:
@@ -27,9 +36,9 @@ class Front:
         *,
         trusted_proxies: Sequence[Network],
         logger: FilteringBoundLogger,
-        count: Count,
+        metrics: "Metrics",
     ) -> None:
-        """Begin without connections; `count` is called with each request that is refused."""
+        """Begin without connections."""
         self.limits = limits
         self.bridge = bridge
         self.trusted_proxies = trusted_proxies
@@ -38,7 +47,7 @@ class Front:
         self.is_stopping = False
         self.answered = 0
         self._logger = logger
-        self._count = count
+        self._metrics = metrics
 
     def environ_of(self, transport: asyncio.BaseTransport) -> Environ:
         """Return what the environs of one connection's requests have in common."""
@@ -52,10 +61,16 @@ class Front:
             "REMOTE_PORT": there[1],
         }
 
+    def welcome(self, connection: Closable) -> None:
+        """Take and count one more connection."""
+        self._metrics.counters[places.CONNECTIONS_OPENED] += 1
+        self.connections.add(connection)
+
     def tell_refusal(self, refusal: Refusal, *, path: str, request_id: str, client: str) -> None:
         """Log and count a request that the server refused."""
         dialect, _ = owner_of(path)
-        self._count(dialect, "", "", refusal.status, 0.0)
+        self._metrics.count(dialect, "", "", refusal.status, 0.0)
+        self._metrics.counters[places.REQUESTS_REFUSED] += 1
         self._logger.warning(
             "request refused",
             status=refusal.status.value,
@@ -65,9 +80,10 @@ class Front:
             client=client,
         )
 
-    def tell_eviction(self, reason: str, *, client: str) -> None:
-        """Log a connection that was closed without an answer."""
-        self._logger.warning("connection closed", reason=reason, client=client)
+    def tell_eviction(self, reason: Eviction, *, client: str) -> None:
+        """Log and count a connection that was closed without an answer."""
+        self._metrics.counters[CLOSED[reason]] += 1
+        self._logger.warning("connection closed", reason=reason.value, client=client)
 
     def stop(self) -> None:
         """Answer what has begun, and let every response be its connection's last."""

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import cast
 
 from gateway.request import request_id
+from gateway.server.connections import Activity, Eviction
 from gateway.server.environ import Environ, apply_forwarded
 from gateway.server.fair_queue import Job
 from gateway.server.front import Front
@@ -55,7 +56,7 @@ class HttpProtocol(asyncio.Protocol):
         self._template = self._front.environ_of(transport)
         self._parser.reset(self._template.copy())
         self.deadline = time.monotonic() + self._limits.head_seconds
-        self._front.connections.add(self)
+        self._front.welcome(self)
         if self._front.is_stopping:
             self.stop()
 
@@ -209,6 +210,13 @@ class HttpProtocol(asyncio.Protocol):
             self._after_sending()
 
     @property
+    def activity(self) -> Activity:
+        """What happens on it now."""
+        if self._phase is READING:
+            return Activity.READING if self._parser.has_begun else Activity.IDLE
+        return Activity.WAITING if self._phase is ANSWERING else Activity.WRITING
+
+    @property
     def is_busy(self) -> bool:
         """Whether a whole request is being answered."""
         return self._phase is ANSWERING
@@ -227,7 +235,7 @@ class HttpProtocol(asyncio.Protocol):
         elif self._phase is READING and self._parser.has_begun:
             self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "The head took too long."))
         elif self._phase is READING and not self._has_sent:
-            self.evict("no request came")
+            self.evict(Eviction.SILENT)
         else:
             self._abort()
 
@@ -238,9 +246,9 @@ class HttpProtocol(asyncio.Protocol):
         self._unsent_before = unsent
         self.deadline = now + PROGRESS_SECONDS
         if now - self.progressed_at >= self._limits.send_seconds:
-            self.evict("the response was not read")
+            self.evict(Eviction.UNREAD)
 
-    def evict(self, reason: str) -> None:
+    def evict(self, reason: Eviction) -> None:
         """Close at once."""
         self._front.tell_eviction(reason, client=self._client)
         self._abort()

@@ -17,13 +17,15 @@ from support.own_servers import OwnServer
 
 from core.domain import counters
 from gateway.observability import families
-from gateway.observability.families import COUNTERS, LAYOUT, SIZE, NumbersCollector
+from gateway.observability.families import LAYOUT, NumbersCollector
+from gateway.observability.places import COUNTERS, SIZE
 from gateway.observability.worker_files import Numbers
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gateway.observability.families import COUNTERS, LAYOUT, SIZE
+from gateway.observability.families import LAYOUT
+from gateway.observability.places import COUNTERS, SIZE
 from gateway.observability.worker_files import Numbers
 numbers = Numbers(Path(sys.argv[1]), counters=COUNTERS, size=SIZE, layout=LAYOUT)
 for _ in range(12_345):
