@@ -12,6 +12,7 @@ from flask import Flask
 from core.domain.counters import Counters
 from gateway.dialect_errors import owner_of
 from gateway.observability import logs, places
+from gateway.observability.health import Health
 from gateway.observability.metrics import Metrics
 from gateway.server.bridge import Bridge
 from gateway.server.connections import Activity
@@ -81,52 +82,65 @@ class Fronts:
 
 def assemble(app: Flask, loop: AbstractEventLoop) -> Fronts:
     """Return the fronts of an application, which need not be ours."""
-    parts: dict[str, Any] = app.extensions
-    settings: Settings = parts.get("settings") or Settings()
-    metrics: Metrics = parts.get("metrics") or Metrics()
-    lines: logs.Lines = parts.get("log_lines") or logs.Lines()
-    logger = logs.make_logger(lines, settings.log_level)
-    pool = ThreadPool(settings.threads, call_later=loop.call_later)
-    limits = Limits(
-        max_body_bytes=settings.max_body_bytes, max_connections=settings.max_connections
-    )
+    maker = _FrontMaker(app, loop)
+    clients, health = maker.make(is_ops=False)
+    operators, ops_port = clients, maker.settings.ops_port
+    if ops_port is not None:
+        operators, health = maker.make(is_ops=True)
+    return Fronts(clients, operators, ops_port, health, maker.metrics.counters)
 
-    def front(*, is_ops: bool) -> tuple[Front, HealthRoutes | None]:
-        health = health_routes(is_ops)
-        routes = {LIVE_PATH: health.live, READY_PATH: health.ready} if health else {}
-        hidden = OPS_PATHS if settings.ops_port and not is_ops else frozenset[str]()
+
+class _FrontMaker:
+    """What the fronts of one application share."""
+
+    def __init__(self, app: Flask, loop: AbstractEventLoop) -> None:
+        parts: dict[str, Any] = app.extensions
+        self.settings: Settings = parts.get("settings") or Settings()
+        self.metrics: Metrics = parts.get("metrics") or Metrics()
+        self._app = app
+        self._loop = loop
+        self._health: Health | None = parts.get("health")
+        lines: logs.Lines = parts.get("log_lines") or logs.Lines()
+        self._logger = logs.make_logger(lines, self.settings.log_level)
+        self._pool = ThreadPool(self.settings.threads, call_later=loop.call_later)
+        self._limits = Limits(
+            max_body_bytes=self.settings.max_body_bytes,
+            max_connections=self.settings.max_connections,
+        )
+
+    def make(self, *, is_ops: bool) -> tuple[Front, HealthRoutes | None]:
+        """Return a front, with what answers probes there."""
+        health = self._health_routes(is_ops=is_ops)
         bridge = Bridge(
-            app,
-            pool,
-            loop,
-            logger=logger,
-            loop_routes=routes,
-            count_shed=count_shed,
-            hidden_paths=hidden,
+            self._app,
+            self._pool,
+            self._loop,
+            logger=self._logger,
+            loop_routes={LIVE_PATH: health.live, READY_PATH: health.ready} if health else {},
+            count_shed=self._count_shed,
+            hidden_paths=OPS_PATHS if self.settings.ops_port and not is_ops else frozenset(),
         )
-        made = Front(
-            limits,
+        front = Front(
+            self._limits,
             bridge,
-            trusted_proxies=settings.trusted_proxies or (),
-            logger=logger,
-            metrics=metrics,
+            trusted_proxies=self.settings.trusted_proxies or (),
+            logger=self._logger,
+            metrics=self.metrics,
         )
-        return made, health
+        return front, health
 
-    def count_shed(method: str, path: str) -> None:
-        dialect, _ = owner_of(path)
-        metrics.count(dialect, "", method, HTTPStatus.SERVICE_UNAVAILABLE, 0.0)
-        metrics.counters[places.REQUESTS_SHED] += 1
-
-    def health_routes(is_ops: bool) -> HealthRoutes | None:
-        if "health" not in parts:
+    def _health_routes(self, *, is_ops: bool) -> HealthRoutes | None:
+        if self._health is None:
             return None
         return HealthRoutes(
-            parts["health"], loop, count=metrics.count, logger=logger, is_detailed=is_ops
+            self._health,
+            self._loop,
+            count=self.metrics.count,
+            logger=self._logger,
+            is_detailed=is_ops,
         )
 
-    clients, health = front(is_ops=False)
-    if settings.ops_port is None:
-        return Fronts(clients, clients, None, health, metrics.counters)
-    operators, health = front(is_ops=True)
-    return Fronts(clients, operators, settings.ops_port, health, metrics.counters)
+    def _count_shed(self, method: str, path: str) -> None:
+        dialect, _ = owner_of(path)
+        self.metrics.count(dialect, "", method, HTTPStatus.SERVICE_UNAVAILABLE, 0.0)
+        self.metrics.counters[places.REQUESTS_SHED] += 1
