@@ -21,9 +21,12 @@ from core.domain.counters import (
     Counters,
     new_counters,
 )
+from core.domain.memory import memory_bytes
 from core.domain.model import Versions
 
 MAX_CACHE_KEYS = 20_000
+ENTRY_BYTES = 500
+"""What an entry takes beside its body and its key."""
 HIT_WINDOW = 64
 """Stored responses of one tenant after which its past counts half."""
 MIN_HIT_RATE = 0.5
@@ -37,6 +40,11 @@ class CachedResponse(NamedTuple):
 
     body: bytes
     versions: Versions
+
+
+class _Entry(NamedTuple):
+    response: CachedResponse
+    size_bytes: int
 
 
 class HitRate:
@@ -61,22 +69,23 @@ class HitRate:
 
 
 class ResponseCache:
-    """Responses of this process, at most `max_bytes` of bodies in all; 0 stores none."""
+    """Responses of this process, at most `max_bytes` with their keys; 0 stores none."""
 
     def __init__(self, *, max_bytes: int, counters: Counters | None = None) -> None:
         """Prepare an empty cache."""
         self._counters = new_counters() if counters is None else counters
         self._max_bytes = max_bytes
         self._lock = Lock()
-        self._responses: LRUCache[Hashable, CachedResponse] = LRUCache(
-            max(1, max_bytes), getsizeof=lambda response: len(response.body)
+        self._responses: LRUCache[Hashable, _Entry] = LRUCache(
+            max(1, max_bytes), getsizeof=lambda entry: entry.size_bytes
         )
-        self._last_versions: LRUCache[Hashable, Versions] = LRUCache(MAX_CACHE_KEYS)
+        # By the hash of a key: the key may be long, and a confused one is only stored too soon.
+        self._last_versions: LRUCache[int, Versions] = LRUCache(MAX_CACHE_KEYS)
         self._hit_rates: LRUCache[int, HitRate] = LRUCache(MAX_CACHE_KEYS)
 
     @property
     def size(self) -> int:
-        """The bytes of all stored bodies."""
+        """The bytes of all stored responses and their keys."""
         return int(self._responses.currsize)
 
     def __len__(self) -> int:
@@ -102,11 +111,11 @@ class ResponseCache:
         with self._lock:  # Looking up moves an entry to the front.
             stored = self._responses.get(key)
         if stored is not None:
-            if stored.versions == read_versions():
+            if stored.response.versions == read_versions():
                 with self._lock:
                     self._hit_rate(tenant_id).hits += 1
                 self._counters[RESPONSE_HITS] += 1
-                return stored.body
+                return stored.response.body
             with self._lock:
                 self._responses.pop(key, None)
         self._counters[RESPONSE_MISSES if stored is None else RESPONSE_STALE] += 1
@@ -116,12 +125,13 @@ class ResponseCache:
 
     def _consider(self, tenant_id: int, key: Hashable, rendered: CachedResponse) -> None:
         """Store a response that was the same when it was last requested."""
+        entry = _Entry(rendered, ENTRY_BYTES + len(rendered.body) + memory_bytes(key))
         with self._lock:
-            is_repeated = self._last_versions.get(key) == rendered.versions
-            self._last_versions[key] = rendered.versions
-            fits = len(rendered.body) <= self._max_bytes
+            is_repeated = self._last_versions.get(hash(key)) == rendered.versions
+            self._last_versions[hash(key)] = rendered.versions
+            fits = entry.size_bytes <= self._max_bytes
             if is_repeated and fits and self._hit_rate(tenant_id).admit():
-                self._responses[key] = rendered
+                self._responses[key] = entry
 
     def _hit_rate(self, tenant_id: int) -> HitRate:
         """Return a tenant's hit rate; the lock is held, as looking up moves an entry."""
