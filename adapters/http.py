@@ -3,21 +3,19 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import orjson
 from flask import Response, current_app, g, request
 
 from adapters.json_bodies import parse_json
-from adapters.response_cache import CachedResponse, ResponseCache
 from core.activities import Activities
-from core.domain.access import viewer_of
 from core.domain.errors import InvalidActivity
-from core.domain.model import IdempotencyKey, Principal
+from core.domain.model import IdempotencyKey, Principal, Versions
 
+SHOWN = "adapters.shown"
+"""Where `mark_shown` leaves the tenant and the versions for the server, in the environ."""
 MAX_CACHED_QUERY_BYTES = 2048
 """Longer queries are cached nowhere: there are too many different ones."""
 MAX_KEY_LENGTH = 255
@@ -42,26 +40,9 @@ def principal() -> Principal:
     return cast(Principal, g.principal)
 
 
-def cached_response(
-    dialect: str,
-    request_key: Hashable,
-    render: Callable[[], CachedResponse],
-    *,
-    tenant_id: int | None = None,
-) -> Response:
-    """Return a list's response, from the cache while its versions stand, else rendered.
-
-    `request_key` is all of the request that the body depends on; the caller is added here.
-    """
-    caller = principal()
-    cache = cast(ResponseCache, current_app.extensions["response_cache"])
-    body = cache.respond(
-        tenant_id or caller.tenant_ids[0],
-        (dialect, viewer_of(caller), caller.tenant_ids, tenant_id, request_key),
-        read_versions=partial(activities().versions, caller, tenant_id=tenant_id),
-        render=render,
-    )
-    return json_response(body)
+def mark_shown(tenant_id: int, versions: Versions) -> None:
+    """Note which state of a tenant the response shows; while that stands, so does it."""
+    request.environ[SHOWN] = tenant_id, versions
 
 
 def wire_settings() -> WireSettings:

@@ -6,7 +6,7 @@ writes of different fields at the same moment both hold. A write that changes no
 
 from collections.abc import Callable, Sequence, Set
 
-from core.caching.count_cache import CountCache
+from core.caching.count_cache import MAX_COUNTS, CountCache
 from core.caching.entity_cache import EntityCache
 from core.domain.access import one_tenant, tenants_for, viewer_of
 from core.domain.clock import Clock, utc_now
@@ -59,13 +59,16 @@ class Activities:
         database: Database,
         entity_cache: EntityCache,
         *,
+        count_capacity: int = MAX_COUNTS,
         clock: Clock = utc_now,
         strict_references: bool = False,
     ) -> None:
         """Keep the parts that the use cases share."""
         self._database = database
         self._reader = ActivityReader(database)
-        self._counted_pages = CountCache(self._reader, counters=database.counters)
+        self._counted_pages = CountCache(
+            self._reader, capacity=count_capacity, counters=database.counters
+        )
         self._entity_cache = entity_cache
         self._clock = clock
         self._write_rules = WriteRules(clock=clock, strict_references=strict_references)
@@ -98,13 +101,6 @@ class Activities:
         totals = (rows.total or 0, rows.visible_total or 0)
         return Page(rows.activities, *totals, related, tenant, versions)
 
-    def versions(self, principal: Principal, *, tenant_id: int | None = None) -> Versions:
-        """Return the versions that a list would show now.
-
-        Raises: InvalidQuery, if no tenant is named where several are possible.
-        """
-        return self._reader.versions(one_tenant(principal, "read", tenant_id, InvalidQuery))
-
     def get(
         self,
         principal: Principal,
@@ -125,9 +121,15 @@ class Activities:
             matches = [] if found is None else [found]
         else:
             matches = self._reader.find_in_tenants(tenant_ids, activity_id, viewer, where)
-        version, activity = exactly_one(matches, activity_id)
-        related = self._entity_cache.lookup(activity.tenant_id, version, expand([activity]))
-        return Found(activity, related, self._entity_cache.tenant(activity.tenant_id, version))
+        versions, activity = exactly_one(matches, activity_id)
+        directory, tenant_id = versions.directory, activity.tenant_id
+        related = self._entity_cache.lookup(tenant_id, directory, expand([activity]))
+        return Found(
+            activity,
+            related,
+            self._entity_cache.tenant(tenant_id, directory),
+            versions if len(tenant_ids) == 1 else None,
+        )
 
     def create(
         self,

@@ -15,7 +15,6 @@ from werkzeug.routing import MapAdapter
 
 from adapters import achieveapex, deskera
 from adapters.http import WireSettings
-from adapters.response_cache import ResponseCache
 from core.activities import Activities
 from core.caching.entity_cache import EntityCache
 from core.caching.redis_cache import RedisCache
@@ -36,7 +35,7 @@ from gateway.auth.tokens import TokenVerifier
 from gateway.dialect_errors import DIALECT_HEADERS, error_response, owner_of
 from gateway.observability import health, logs, places
 from gateway.observability.metrics import Metrics
-from gateway.request import ID_HEADER, Request, current_request
+from gateway.request import ANSWERED, ID_HEADER, Request, current_request
 from gateway.settings import NO_REDIS, Settings, SettingsError
 
 PRIVATE_BLUEPRINTS = frozenset({deskera.NAME, achieveapex.NAME, directory.blueprint.name})
@@ -61,11 +60,9 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     if settings.otel_endpoint is not None:
         _trace(app, database, endpoint=settings.otel_endpoint)
     probed = app.extensions["probed_database"] = Database(_database_url(settings), pool_size=1)
-    authenticator.install(
-        app,
-        _authenticator(app, settings, database, clock=clock),
-        count_failure=metrics.count_credential_failure,
-    )
+    verified = _authenticator(app, settings, database, clock=clock)
+    app.extensions["recall"] = partial(authenticator.recall, verified)
+    authenticator.install(app, verified, count_failure=metrics.count_credential_failure)
     limits = rate_limits.RateLimits(settings, lambda: migrate.identity(database).name)
     rate_limits.install(app, limits)
     for document in docs.DOCUMENTS:
@@ -75,7 +72,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     _sample_levels(app, metrics)
     app.extensions["health"] = health.Health(probed, redis)
     health.install(app, app.extensions["health"], metrics)
-    app.after_request(_finisher(logs.RequestLog(lines, settings.log_level), metrics))
+    log = app.extensions["request_log"] = logs.RequestLog(lines, settings.log_level)
+    app.after_request(_finisher(log, metrics))
     _install_last_handlers(app, logs.make_logger(lines, settings.log_level))
     return app
 
@@ -146,7 +144,7 @@ def _install_core(
     entities = app.extensions["entities"] = EntityCache(
         EntityStore(database),
         shared,
-        max_bytes=settings.directory_cache_bytes,
+        capacity=settings.directory_cache_entries,
         counters=counters,
     )
     app.extensions["database"] = database
@@ -155,9 +153,6 @@ def _install_core(
         entities,
         clock=clock,
         strict_references=settings.strict_references,
-    )
-    app.extensions["response_cache"] = ResponseCache(
-        max_bytes=settings.answer_cache_bytes, counters=counters
     )
     app.extensions["wire_settings"] = WireSettings(
         apex_default_limit=settings.apex_default_limit, apex_max_limit=settings.apex_max_limit
@@ -170,13 +165,10 @@ def _sample_levels(app: Flask, metrics: Metrics) -> None:
     """Have the sizes of pools and caches shown as they are."""
     database: Database = app.extensions["database"]
     entities: EntityCache = app.extensions["entities"]
-    responses: ResponseCache = app.extensions["response_cache"]
     use_cases: Activities = app.extensions["activities"]
     for place, read in {
         places.POOL_OPEN: lambda: database.pool_sizes()[0],
         places.POOL_IN_USE: lambda: database.pool_sizes()[1],
-        places.RESPONSE_BYTES: lambda: responses.size,
-        places.RESPONSE_ENTRIES: lambda: len(responses),
         places.ENTITY_ENTRIES: lambda: len(entities),
         places.COUNT_ENTRIES: lambda: use_cases.cached_totals,
         places.CHECK_AGE_MILLISECONDS: lambda: round(entities.seconds_since_check() * 1000),
@@ -230,6 +222,7 @@ def _finisher(log: logs.RequestLog, metrics: Metrics) -> Callable[[Response], Re
             seconds,
         )
         log.write(current, response, seconds)
+        current.environ[ANSWERED] = current.principal, rule.rule if rule else ""
         return response
 
     return finish

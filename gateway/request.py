@@ -16,6 +16,8 @@ USABLE_ID = re.compile(r"[\x20-\x7e]{1,128}", re.ASCII)
 ID_BITS = 128
 BEGAN = "gateway.began"
 """Where a server notes when the whole request had come, by the clock of `time.perf_counter`."""
+ANSWERED = "gateway.answered"
+"""Where the application tells the server who was answered, and by which route."""
 
 
 def request_id(environ: Mapping[str, Any]) -> str:

@@ -5,7 +5,6 @@ of stock Feathers, word for word (docs/dialects/achieveapex.md A5, A6, A9).
 """
 
 import re
-from functools import partial
 from typing import Any
 
 import orjson
@@ -20,18 +19,16 @@ from adapters.achieveapex.query import ListRequest, to_query
 from adapters.achieveapex.translate import apply, references, select, show
 from adapters.cors import allow_browsers, allow_preflights
 from adapters.http import (
-    MAX_CACHED_QUERY_BYTES,
     activities,
-    cached_response,
     idempotency_key,
     if_match_versions,
     json_body,
     json_response,
+    mark_shown,
     principal,
     wire_settings,
 )
 from adapters.plain_views import PlainView, add_hidden_route
-from adapters.response_cache import CachedResponse
 from core.activities import Write, no_references
 from core.domain.errors import ActivityNotFound, CoreError, InvalidQuery
 from core.domain.model import MAX_ID, Activity, Found, Tenant
@@ -60,11 +57,7 @@ class ActivityList(PlainView):
         be sent as `{"query": {...}}` in the body.
         """
         requested = list_request()
-        request_key = (request.query_string, request.get_data())
-        render = partial(_page, requested)
-        if sum(map(len, request_key)) > MAX_CACHED_QUERY_BYTES:
-            return json_response(render().body)
-        return cached_response(NAME, request_key, render, tenant_id=requested.tenant_id)
+        return _page(requested)
 
     @blueprint.response(201, schemas.Activity)
     @blueprint.doc(**operations.CREATE)
@@ -129,7 +122,11 @@ class ActivityItem(PlainView):
             tenant_id=requested.tenant_id,
             expand=references if expands else no_references,
         )
-        record = select(show(*found, "detailed"), requested.select)
+        if found.versions is not None:
+            mark_shown(found.tenant.id, found.versions)
+        record = select(
+            show(found.activity, found.related, found.tenant, "detailed"), requested.select
+        )
         return json_response(record, etag_version=found.activity.version)
 
     @blueprint.response(200, schemas.Activity)
@@ -221,7 +218,7 @@ def refuse_service_method() -> None:
         raise FeathersError(405, NOT_SUPPORTED.format(method))
 
 
-def _page(requested: ListRequest) -> CachedResponse:
+def _page(requested: ListRequest) -> Response:
     expansion: Expansion = "compact" if requested.fast_join or requested.names_expansion else "none"
     expand = no_references if expansion == "none" else references
     page = activities().page(
@@ -233,12 +230,13 @@ def _page(requested: ListRequest) -> CachedResponse:
     ]
     _, _, limit, offset = requested.query
     body = {"total": page.total, "limit": limit, "skip": offset, "data": records}
-    return CachedResponse(orjson.dumps(body), page.versions)
+    mark_shown(page.tenant.id, page.versions)
+    return json_response(body)
 
 
 def _record(found: Found, requested: ListRequest) -> Response:
     """Return the record after a write, which never expands."""
-    return json_response(select(show(*found), requested.select))
+    return json_response(select(show(*found[:3]), requested.select))
 
 
 def _write(body: dict[str, Any]) -> Write:

@@ -1,7 +1,6 @@
 """Deskera's activity API: /v1/crm/activities and what is below it."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import orjson
@@ -17,20 +16,18 @@ from adapters.deskera.errors import on_core_error
 from adapters.deskera.query import ListRequest, to_query
 from adapters.deskera.translate import apply, references, show
 from adapters.http import (
-    MAX_CACHED_QUERY_BYTES,
     activities,
-    cached_response,
     empty_response,
     idempotency_key,
     if_match_versions,
     json_body,
     json_response,
+    mark_shown,
     principal,
 )
 from adapters.plain_views import PlainView
-from adapters.response_cache import CachedResponse
 from core.domain.errors import CoreError
-from core.domain.model import MAX_ID, Activity, Page, Principal, Tenant
+from core.domain.model import MAX_ID, Activity, Page, Tenant
 
 NAME = "deskera"
 
@@ -64,11 +61,10 @@ class ActivityList(PlainView):
     @blueprint.doc(**operations.LIST)
     def get(self) -> Response:
         """Return one page of the activities that match a query."""
-        query_string = request.query_string
-        render = partial(_page, principal(), query_string)
-        if len(query_string) > MAX_CACHED_QUERY_BYTES:
-            return json_response(render().body)
-        return cached_response(NAME, query_string, render)
+        requested = to_query(request.query_string)
+        page = activities().page(principal(), requested.query, expand=references)
+        mark_shown(page.tenant.id, page.versions)
+        return json_response(_envelope(page, requested))
 
     @blueprint.response(201, schemas.ActivityId)
     @blueprint.doc(**operations.CREATE)
@@ -91,7 +87,11 @@ class ActivityItem(PlainView):
     @blueprint.doc(**operations.READ)
     def get(self, activity_id: int) -> Response:
         """Return one activity, with an ETag."""
-        activity, related, tenant = activities().get(principal(), activity_id, expand=references)
+        activity, related, tenant, versions = activities().get(
+            principal(), activity_id, expand=references
+        )
+        if versions is not None:
+            mark_shown(tenant.id, versions)
         return json_response(show(activity, related, tenant), etag_version=activity.version)
 
     @blueprint.response(200, schemas.ActivityId)
@@ -146,12 +146,6 @@ allow_preflights(
     "/activities/bulkUpdate",
     "/activities/bulkDelete",
 )
-
-
-def _page(caller: Principal, query_string: bytes) -> CachedResponse:
-    requested = to_query(query_string)
-    page = activities().page(caller, requested.query, expand=references)
-    return CachedResponse(orjson.dumps(_envelope(page, requested)), page.versions)
 
 
 def _envelope(page: Page, requested: ListRequest) -> dict[str, Any]:

@@ -29,14 +29,12 @@ READ_AHEAD_AFTER = 500
 """Misses of one tenant after which the rest of its directory is read ahead."""
 READ_AHEAD = 250
 """Entities read ahead with each miss from then on."""
-USUAL_BYTES = 800
-"""What an entity usually takes: nothing is read ahead where so many more might not fit."""
 
 
 class EntityCache:
     """Looks entities up; shared by the threads of a process.
 
-    `max_bytes` bounds the cached entities of all tenants together; 0 caches nothing. Without a
+    `capacity` bounds the cached entities of all tenants together; 0 caches nothing. Without a
     `shared` cache every miss in memory is read from the database.
     """
 
@@ -45,7 +43,7 @@ class EntityCache:
         store: EntityStore,
         shared: SharedEntityCache | None = None,
         *,
-        max_bytes: int = 64 * 2**20,
+        capacity: int = 100_000,
         counters: Counters | None = None,
     ) -> None:
         """Begin without snapshots."""
@@ -53,10 +51,10 @@ class EntityCache:
         self._checked_at = time.monotonic()
         self._store = store
         self._shared = shared
-        self._max_bytes = max_bytes
+        self._capacity = capacity
         self._lock = Lock()
         self._snapshots: dict[int, TenantSnapshot] = {}
-        self._bytes = 0  # At least what the entities in the snapshots take.
+        self._size = 0  # At least the number of entities in the snapshots.
 
     def tenant(self, tenant_id: int, version: int) -> Tenant:
         """Return a tenant as it is at this directory version or later."""
@@ -82,9 +80,8 @@ class EntityCache:
         return time.monotonic() - self._checked_at
 
     def __len__(self) -> int:
-        """Return how many entities are cached, of all tenants."""
-        with self._lock:
-            return sum(len(each.entities) for each in self._snapshots.values())
+        """Return how many entities are cached, of all tenants; no fewer than there are."""
+        return self._size
 
     def _snapshot(self, tenant_id: int, version: int) -> TenantSnapshot:
         snapshot = self._snapshots.get(tenant_id)
@@ -135,7 +132,7 @@ class EntityCache:
         once costs a twentieth of reading them one by one.
         """
         begin = snapshot.read_ahead_from
-        if begin is None or self._bytes + READ_AHEAD * USUAL_BYTES > self._max_bytes:
+        if begin is None or self._size + READ_AHEAD > self._capacity:
             return
         texts = self._store.after(snapshot.tenant.id, begin, limit=READ_AHEAD)
         snapshot.read_ahead_from = max(texts) if len(texts) == READ_AHEAD else None
@@ -143,18 +140,18 @@ class EntityCache:
         self._keep(snapshot, self._with_links(snapshot, new))
 
     def _keep(self, snapshot: TenantSnapshot, loaded: Mapping[EntityRef, Entity | None]) -> None:
-        """Cache entities; where all snapshots exceed the bound, the other ones are evicted."""
-        added = snapshot.store(loaded, max_bytes=self._max_bytes)
+        """Cache entities; where all snapshots exceed the capacity, the other ones are evicted."""
+        snapshot.store(loaded, capacity=self._capacity)
         with self._lock:
-            self._bytes += added
-            if self._bytes > self._max_bytes:
+            self._size += len(loaded)
+            if self._size > self._capacity:
                 snapshots = list(self._snapshots.values())
-                self._bytes = sum(each.size_bytes for each in snapshots)
-                if self._bytes > self._max_bytes:
+                self._size = sum(len(each.entities) for each in snapshots)
+                if self._size > self._capacity:
                     for other in snapshots:
                         if other is not snapshot:
                             other.clear()
-                    self._bytes = snapshot.size_bytes
+                    self._size = len(snapshot.entities)
 
     def _load(
         self, snapshot: TenantSnapshot, refs: Set[EntityRef]

@@ -53,9 +53,8 @@ class Entity:
 
     @property
     def size_bytes(self) -> int:
-        """About the memory that this entity occupies, with those that it links to."""
-        own = OBJECT_BYTES + sys.getsizeof(self._content)
-        return own + sum(link.size_bytes for link in self.links.values())
+        """About the memory that this entity occupies, without those that it links to."""
+        return OBJECT_BYTES + sys.getsizeof(self._content)
 
 
 Related = Mapping[EntityRef, Entity | None]

@@ -166,19 +166,23 @@ class Viewer(NamedTuple):
     sees_all: bool
 
 
-class Found(NamedTuple):
-    """One activity with what a dialect needs to show it."""
-
-    activity: Activity
-    related: Related
-    tenant: Tenant
-
-
 class Versions(NamedTuple):
     """The versions of a tenant's activities and of its directory; each write moves one."""
 
     activities: int
     directory: int
+
+
+class Found(NamedTuple):
+    """One activity with what a dialect needs to show it.
+
+    A read also tells the versions of the tenant in the snapshot that it was read from.
+    """
+
+    activity: Activity
+    related: Related
+    tenant: Tenant
+    versions: Versions | None = None
 
 
 class Page(NamedTuple):

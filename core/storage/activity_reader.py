@@ -5,6 +5,7 @@ tenant.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from core.domain.model import Activity, Versions, Viewer
@@ -34,7 +35,8 @@ _COUNTERS = f"""
     FROM activity_counters WHERE tenant_id = {_TENANT}"""
 _HEADER = 6  # Columns before the activity's own in a row of a page.
 _BY_ID = f"""
-    SELECT tenants.directory_version, {_NAMES}
+    SELECT (SELECT sum(version)::BIGINT FROM activity_counters WHERE tenant_id = {_TENANT}),
+        tenants.directory_version, {_NAMES}
     FROM activities JOIN tenants ON tenants.tenant_id = activities.tenant_id
     WHERE activities.tenant_id = {_TENANT} AND activities.id = %(activity_id)s::BIGINT
         AND {_SEEN}"""
@@ -65,6 +67,10 @@ def activity_from_row(row: Sequence[Any]) -> Activity:
     return Activity._make(values)
 
 
+def _versioned(row: Sequence[Any]) -> tuple[Versions, Activity]:
+    return Versions(row[0] or 0, row[1]), activity_from_row(row[2:])
+
+
 def _viewer_parameters(tenant_id: int, viewer: Viewer) -> dict[str, Any]:
     return {
         "tenant_id": tenant_id,
@@ -79,19 +85,21 @@ class ActivityReader:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, tenant_id: int, activity_id: int, viewer: Viewer) -> tuple[int, Activity] | None:
-        """Return the directory version and one activity that the viewer may see, or None."""
+    def find(
+        self, tenant_id: int, activity_id: int, viewer: Viewer
+    ) -> tuple[Versions, Activity] | None:
+        """Return one activity that the viewer may see, with the tenant's versions, or None."""
         parameters = {**_viewer_parameters(tenant_id, viewer), "activity_id": activity_id}
         found = self._database.read(_BY_ID, parameters)
-        return (found[0][0], activity_from_row(found[0][1:])) if found else None
+        return _versioned(found[0]) if found else None
 
     def find_in_tenants(
         self, tenant_ids: Sequence[int], activity_id: int, viewer: Viewer, where: Condition
-    ) -> list[tuple[int, Activity]]:
+    ) -> list[tuple[Versions, Activity]]:
         """Return what `find` does for one id in several tenants, filtered by a condition."""
         parts = sql_parts(where, ())
         sql = f"{_BY_ID} AND ({parts.where})"
-        found: list[tuple[int, Activity]] = []
+        found: list[tuple[Versions, Activity]] = []
         for tenant_id in tenant_ids:
             parameters = {
                 **_viewer_parameters(tenant_id, viewer),
@@ -99,8 +107,7 @@ class ActivityReader:
                 "activity_id": activity_id,
             }
             found += [
-                (row[0], activity_from_row(row[1:]))
-                for row in self._database.read(sql, parameters, generic_plan=False)
+                _versioned(row) for row in self._database.read(sql, parameters, generic_plan=False)
             ]
         return found
 
@@ -164,16 +171,12 @@ class ActivityReader:
             )
             return head._replace(activities=[activity_from_row(row) for row in found])
 
-    def versions(self, tenant_id: int) -> Versions:
-        """Return the versions of a tenant's activities and of its directory; 0 of no tenant."""
-        found = self._database.read(_VERSIONS, {"tenant_id": tenant_id})
-        return Versions(found[0][0] or 0, found[0][1]) if found else Versions(0, 0)
 
-
-_VERSIONS = f"""
-    SELECT (SELECT sum(version)::BIGINT FROM activity_counters WHERE tenant_id = {_TENANT}),
+SELECT_VERSIONS = b"""
+    SELECT (SELECT sum(version)::BIGINT FROM activity_counters WHERE tenant_id = $1::BIGINT),
         directory_version
-    FROM tenants WHERE tenant_id = {_TENANT}"""
+    FROM tenants WHERE tenant_id = $1::BIGINT"""
+"""The versions of a tenant, as libpq itself takes a statement."""
 
 
 _COUNT_VISIBLE_PRIVATE = f"""
@@ -181,6 +184,7 @@ _COUNT_VISIBLE_PRIVATE = f"""
     FROM activity_counters WHERE tenant_id = {_TENANT}"""
 
 
+@lru_cache(maxsize=1024)
 def _page_sql(where: str, order: str, *, filtered: bool, count: bool, is_rare: bool = False) -> str:
     """Return the statement of a page; it gives one row even when the page is empty.
 
@@ -205,6 +209,7 @@ def _page_sql(where: str, order: str, *, filtered: bool, count: bool, is_rare: b
     WHERE tenants.tenant_id = {_TENANT}"""
 
 
+@lru_cache(maxsize=1024)
 def _deep_sql(where: str, walk: str, order: str) -> str:
     """Return the statement that finds the ids of a deep page in an index, then their rows."""
     return f"""

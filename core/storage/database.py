@@ -34,7 +34,6 @@ Observer = Callable[[str, Any], None]
 CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 5
 DRIVER = "postgresql+psycopg"
-MAX_PREPARED = 50
 _READ_FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, PoolExhausted)
 _GIVEN_UP = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
 
@@ -81,7 +80,6 @@ class Database:
             pool_pre_ping=True,
             connect_args=_connect_arguments(limits),
         )
-        event.listen(self.engine, "connect", _bound_prepared)
         event.listen(self.engine, "before_cursor_execute", self._observe)
         arguments, names = self.engine.dialect.create_connect_args(self.engine.url)
         options = {**names, **_connect_arguments(limits), "autocommit": True}
@@ -155,6 +153,13 @@ class Database:
         except (*_READ_FAILURES, ConnectionLost) as error:
             raise self._unavailable(error) from error
 
+    def connect(self) -> psycopg.Connection[Any]:
+        """Return a new connection of the caller's own, for reads with generic plans.
+
+        Raises: psycopg.OperationalError.
+        """
+        return self._read_pool.connect()
+
     def pool_sizes(self) -> tuple[int, int]:
         """Return how many connections are open, and how many of them are in use now."""
         pool = cast(QueuePool, self.engine.pool)
@@ -174,11 +179,6 @@ def _connect_arguments(limits: Limits) -> dict[str, Any]:
         f"-c lock_timeout={limits.lock_timeout_ms}",
     )
     return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": " ".join(options)}
-
-
-def _bound_prepared(connection: psycopg.Connection[Any], _record: object) -> None:
-    """Keep the text of few statements: those of filtered writes are as long as their filters."""
-    connection.prepared_max = MAX_PREPARED
 
 
 def _first_line(error: Exception) -> str:

@@ -94,6 +94,12 @@ class ReadPool:
         finally:
             self._release(cursor, generic_plan)
 
+    def connect(self) -> psycopg.Connection[Any]:
+        """Return a connection with generic plans that is no part of the pool."""
+        connection = self._connect()
+        connection.execute(_SET_PLAN_MODE, {"generic_plan": True}, prepare=False)
+        return connection
+
     def close(self) -> None:
         """Close every connection that is not in use."""
         with self._released:

@@ -21,7 +21,7 @@ BUILDS: Mapping[str, Mapping[str, str]] = {
     "cached": {"GATEWAY_ANSWER_CACHE_BYTES": str(ANSWER_CACHE_BYTES)},
     "no-caches": {
         "GATEWAY_ANSWER_CACHE_BYTES": "0",
-        "GATEWAY_DIRECTORY_CACHE_BYTES": "0",
+        "GATEWAY_DIRECTORY_CACHE_ENTRIES": "0",
         "REDIS_URL": "none",
     },
 }

@@ -40,6 +40,7 @@ HEADER_NAMES = {
 }
 BEARER_SCHEMES = frozenset({"bearer", "jwt"})  # In any case: docs/dialects/achieveapex.md A16.
 RECHECK_SECONDS = 0.5  # What is revoked must be refused within a second.
+RECHECKING_SECONDS = 0.4  # How long others go on while one request verifies again.
 TOKEN_RECHECK_SECONDS = 5.0  # Of a token that cannot be revoked: tenants may come and go.
 MAX_REMEMBERED = 20_000
 UNKNOWN_KEY = "Invalid API key"
@@ -50,6 +51,7 @@ class _Verified(NamedTuple):
     principal: Principal
     recheck_at: float
     expires_at: datetime | None
+    is_rechecking: bool = False
 
 
 class Authenticator:
@@ -96,6 +98,25 @@ class Authenticator:
             self._verified.clear()
         self._verified[key] = verified
         return verified.principal
+
+    def recall(self, header: str, credential: str) -> Principal | None:
+        """Return whom a credential was verified for, if that was not too long ago.
+
+        When it should be verified again, one request is told None and does so in the ordinary way;
+        the others need not wait for it, as what was revoked is to be refused within a second.
+        """
+        key = header, hashlib.sha256(credential.encode()).digest()
+        known = self._verified.get(key)
+        if known is None or (known.expires_at is not None and self._clock() >= known.expires_at):
+            return None
+        overdue_seconds = time.monotonic() - known.recheck_at
+        if overdue_seconds >= 0:
+            if not known.is_rechecking:
+                self._verified[key] = known._replace(is_rechecking=True)
+                return None
+            if overdue_seconds >= RECHECKING_SECONDS:
+                return None
+        return known.principal
 
     def _still_holds(self, known: _Verified) -> bool:
         if time.monotonic() >= known.recheck_at:
@@ -164,6 +185,16 @@ def _bearer(text: str) -> str:
     if not token:
         return "" if scheme.lower() in BEARER_SCHEMES else scheme
     return token.strip() if scheme.lower() in BEARER_SCHEMES else ""
+
+
+def recall(
+    authenticator: Authenticator, environ: Mapping[str, str], blueprint: str
+) -> Principal | None:
+    """Return whom a request's credential was verified for, if it need not be verified again."""
+    try:
+        return authenticator.recall(*credential_of(environ, VENDOR_ORDER[blueprint]))
+    except NotAuthenticated:
+        return None
 
 
 def install(

@@ -17,6 +17,7 @@ import structlog
 from flask import Response, has_request_context
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from core.domain.model import Principal
 from gateway.request import Request, current_request
 
 LEVELS = logging.getLevelNamesMapping()
@@ -97,27 +98,50 @@ class RequestLog:
         self._level = LEVELS[level.upper()]
 
     def write(self, request: Request, response: Response, seconds: float) -> None:
-        """Write the line of an answered request."""
-        status, blueprint = response.status_code, request.blueprint
-        level = _level(status, blueprint)
+        """Write the line of a request that the application answered."""
+        rule = request.url_rule
+        self.write_line(
+            request.request_id,
+            request.principal,
+            request.blueprint,
+            rule.rule if rule else None,
+            request.method,
+            response.status_code,
+            seconds,
+            refusal=request.refusal,
+        )
+
+    def write_line(
+        self,
+        request_id: str,
+        principal: Principal | None,
+        dialect: str | None,
+        route: str | None,
+        method: str,
+        status: int,
+        seconds: float,
+        *,
+        refusal: str | None = None,
+    ) -> None:
+        """Write the line of an answered request; `refusal` says why a credential was not taken."""
+        level = _level(status, dialect)
         if level < self._level:
             return
-        principal, rule = request.principal, request.url_rule
         line = {
             "event": "request",
             "level": LEVEL_NAMES[level],
             "timestamp": datetime.now(UTC),
-            "request_id": request.request_id,
+            "request_id": request_id,
             "tenant": principal and _tenant(principal.tenant_ids),
             "user": principal and principal.user_id,
-            "dialect": blueprint,
-            "route": rule and rule.rule,
-            "method": request.method,
+            "dialect": dialect,
+            "route": route,
+            "method": method,
             "status": status,
             "duration_ms": round(seconds * 1000, 3),
         }
-        if request.refusal is not None:
-            line["refusal"] = request.refusal
+        if refusal is not None:
+            line["refusal"] = refusal
         self._lines.write(orjson.dumps(line))
 
 

@@ -18,6 +18,7 @@ from gateway.server.bridge import Bridge
 from gateway.server.connections import Activity
 from gateway.server.front import Front
 from gateway.server.health_routes import LIVE_PATH, READY_PATH, HealthRoutes
+from gateway.server.keeping import make_keeper
 from gateway.server.limits import Limits
 from gateway.server.thread_pool import ThreadPool
 from gateway.settings import Settings
@@ -119,6 +120,7 @@ class _FrontMaker:
             loop_routes={LIVE_PATH: health.live, READY_PATH: health.ready} if health else {},
             count_shed=self._count_shed,
             hidden_paths=OPS_PATHS if self.settings.ops_port and not is_ops else frozenset(),
+            keeper=None if is_ops else make_keeper(self._app, self._loop, self.settings),
         )
         front = Front(
             self._limits,

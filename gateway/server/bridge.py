@@ -18,6 +18,7 @@ from gateway.server.environ import Environ
 from gateway.server.fair_queue import Job
 from gateway.server.job_owners import JobOwners
 from gateway.server.refusals import refusal_response
+from gateway.server.response_keeper import ResponseKeeper
 from gateway.server.responses import Response
 from gateway.server.thread_pool import ThreadPool
 
@@ -25,6 +26,7 @@ Application = Callable[[Environ, Callable[..., Any]], Any]
 Reply = Callable[[Response], None]
 LoopRoute = Callable[[Environ, Reply], None]
 
+CREDENTIAL = "gateway.credential"
 TOO_BUSY = "Too many requests wait already; try again in a moment."
 CONSTANTS: Environ = {
     "SCRIPT_NAME": "",
@@ -52,13 +54,16 @@ class Bridge:
         loop_routes: Mapping[str, LoopRoute],
         count_shed: Callable[[str, str], None],
         hidden_paths: Collection[str] = (),
+        keeper: ResponseKeeper | None = None,
     ) -> None:
         """Take what answers: `loop_routes` by path at once, the application in a thread.
 
         `hidden_paths` are not found, whatever the application has there. `count_shed` is called
-        with the method and the path of each request that finds no place.
+        with the method and the path of each request that finds no place. The `keeper` may have
+        the response already.
         """
         self._count_shed = count_shed
+        self._keeper = keeper
         self._application = application
         self._pool = pool
         self._loop = loop
@@ -73,30 +78,41 @@ class Bridge:
         Returns the job, which may be cancelled, if the request has to wait for a thread.
         """
         environ[BEGAN] = time.perf_counter()
-        path = environ["PATH_INFO"].removesuffix("/")
-        if path in self._hidden_paths:
-            reply(_refuse(environ, HTTPStatus.NOT_FOUND))
+        if self._is_the_loops(environ, reply):
             return None
-        route = self._loop_routes.get(path)
-        if route is not None and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-            route(environ, reply)
-            return None
-        owner, credential = self._owners.find(environ)
 
         def run() -> None:
             response = self._respond(environ)
             self._loop.call_soon_threadsafe(finish, response)
 
         def finish(response: Response) -> None:
-            self._owners.learn(credential, response.status)
+            self._owners.learn(environ[CREDENTIAL], response.status)
+            if self._keeper is not None:
+                self._keeper.consider(environ, response)
             reply(response)
 
-        job = Job(owner, run)
-        if self._pool.submit(job):
-            return job
-        self._count_shed(environ["REQUEST_METHOD"], path)
-        reply(_refuse(environ, HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY))
-        return None
+        def submit() -> None:
+            job.owner, environ[CREDENTIAL] = self._owners.find(environ)
+            if not job.is_cancelled and not self._pool.submit(job):
+                self._count_shed(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+                reply(_refuse(environ, HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY))
+
+        job = Job(b"", run)
+        if self._keeper is None or not self._keeper.serve(environ, reply, submit):
+            submit()
+        return job
+
+    def _is_the_loops(self, environ: Environ, reply: Reply) -> bool:
+        """Return whether the loop itself answers a request, and have it do so."""
+        path = environ["PATH_INFO"].removesuffix("/")
+        if path in self._hidden_paths:
+            reply(_refuse(environ, HTTPStatus.NOT_FOUND))
+            return True
+        route = self._loop_routes.get(path)
+        if route is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return False
+        route(environ, reply)
+        return True
 
     def _respond(self, environ: Environ) -> Response:
         """Return what the application makes of a request: the one call into it."""

@@ -128,12 +128,8 @@ def test_caches_and_statements_are_counted(client: FlaskClient, tenant: Home):
         assert client.get("/activities", headers=headers).status_code == 200
     after = scrape(client)
     moved = {key: after[key] - before[key] for key in after if key in before}
-    assert moved["cache_lookups_total", "response", "miss"] == 2
-    assert moved["cache_lookups_total", "response", "hit"] == 2
-    assert moved["cache_lookups_total", "entities", "hit"] == 2
+    assert moved["cache_lookups_total", "entities", "hit"] >= 3
     assert moved["statements_total", "read"] >= 4
-    assert after["cache_entries", "response"] == 1
-    assert after["cache_bytes", "response"] > 10
     assert after["pool_connections", "open"] >= 1
     assert after["directory_check_age_seconds",] < 60
 

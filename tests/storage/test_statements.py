@@ -69,15 +69,6 @@ def test_warm_read_takes_one_statement(reader: Reader, path: str) -> None:
     assert reader.warm(path) == 1
 
 
-@pytest.mark.parametrize("path", [PAGE, LIST])
-def test_kept_answer_reads_versions_only(
-    make_app: Callable[..., Flask], demo: Demo, path: str
-) -> None:
-    reader = Reader(make_app(answer_cache_bytes=2**20), demo)
-    assert reader.warm(path) == 1
-    assert "subject" not in reader.statements[0]
-
-
 @pytest.mark.parametrize(("path", "expected"), [(PAGE, 8), (f"{PAGE}/81", 8), (LIST, 5)])
 def test_cold_read_is_bounded(reader: Reader, path: str, expected: int) -> None:
     """Credential, tenants, page, directory version, identity, entities and what deals name."""

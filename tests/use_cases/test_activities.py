@@ -22,7 +22,6 @@ from core.domain.errors import (
     VersionMismatch,
 )
 from core.domain.model import Activity, IdempotencyKey, Principal, Tenant
-from core.storage.activity_reader import ActivityReader
 from core.storage.database import Database
 from core.storage.tenant_store import Tenants
 
@@ -60,10 +59,10 @@ def test_equal_write_moves_nothing(
 ) -> None:
     activities.create(ann, same, id_of)
     before = activities.get(ann, 1).activity
-    versions = ActivityReader(database).versions(tenant.id)
+    versions = activities.get(ann, 1).versions
     clock.advance(seconds=5)
     assert activities.change(ann, 1, same).activity == before
-    assert ActivityReader(database).versions(tenant.id) == versions
+    assert activities.get(ann, 1).versions == versions
 
 
 def test_change_moves_version_and_stamp(

@@ -1,1 +1,0 @@
-"""The supply chain: hashes, a bill of materials, known holes and doubtful code."""

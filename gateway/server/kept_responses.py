@@ -1,0 +1,116 @@
+"""KeptResponses: whole responses that may be sent again while the tenant's versions stand.
+
+A response is kept only where that pays: when it was asked for twice under the same versions, and
+while most of what is kept for its tenant is asked for again. Used by one event loop alone.
+"""
+
+from typing import NamedTuple
+
+from cachetools import LRUCache
+
+from core.domain.model import Principal, Versions
+from gateway.server.responses import Response
+
+MAX_KNOWN_KEYS = 20_000
+HIT_WINDOW = 64
+"""Kept responses of one tenant after which its past counts half."""
+MIN_HIT_RATE = 0.5
+"""Hits for each kept response, on average, below which a tenant is bypassed."""
+SAMPLE_EVERY = 16
+"""Of the responses of a bypassed tenant one in so many is kept, to see if that changed."""
+ENTRY_BYTES = 1024
+"""What an entry takes beside its body and headers: key, versions, objects."""
+
+
+class Shown(NamedTuple):
+    """What a response shows, to whom, and under which route it is counted and logged."""
+
+    tenant_id: int
+    versions: Versions
+    principal: Principal
+    dialect: str
+    route: str
+
+
+class KeptResponse(NamedTuple):
+    """A response, and what it shows."""
+
+    response: Response
+    shown: Shown
+
+    @property
+    def size(self) -> int:
+        """The bytes that it takes, about."""
+        headers = sum(len(name) + len(value) for name, value in self.response.headers)
+        return len(self.response.body) + headers + ENTRY_BYTES
+
+
+class HitRate:
+    """How often the kept responses of one tenant were used."""
+
+    def __init__(self) -> None:
+        """Begin without a past."""
+        self.kept = 0.0
+        self.hits = 0.0
+        self.bypassed = 0
+
+    def admit(self) -> bool:
+        """Return whether to keep a response now, and count it."""
+        if self.kept >= HIT_WINDOW:
+            self.kept, self.hits = self.kept / 2, self.hits / 2
+        if self.kept >= SAMPLE_EVERY and self.hits < MIN_HIT_RATE * self.kept:
+            self.bypassed += 1
+            if self.bypassed % SAMPLE_EVERY:
+                return False
+        self.kept += 1
+        return True
+
+
+class KeptResponses:
+    """At most `max_bytes` of responses by the digests of their requests; 0 keeps none."""
+
+    def __init__(self, *, max_bytes: int) -> None:
+        """Begin empty."""
+        self._max_bytes = max_bytes
+        self._responses: LRUCache[bytes, KeptResponse] = LRUCache(
+            max(1, max_bytes), getsizeof=lambda kept: kept.size
+        )
+        self._last_versions: LRUCache[bytes, Versions] = LRUCache(MAX_KNOWN_KEYS)
+        self._hit_rates: LRUCache[int, HitRate] = LRUCache(MAX_KNOWN_KEYS)
+
+    @property
+    def size(self) -> int:
+        """The bytes of all that is kept."""
+        return int(self._responses.currsize)
+
+    def __len__(self) -> int:
+        """Return how many responses are kept."""
+        return len(self._responses)
+
+    def find(self, key: bytes) -> KeptResponse | None:
+        """Return what is kept under a key; whether it is still right is another question."""
+        return self._responses.get(key)
+
+    def count_hit(self, kept: KeptResponse) -> None:
+        """Note that a kept response was sent again."""
+        self._hit_rate(kept.shown.tenant_id).hits += 1
+
+    def discard(self, key: bytes) -> None:
+        """Let go of a response that is not right any more."""
+        self._responses.pop(key, None)
+
+    def consider(self, key: bytes, kept: KeptResponse) -> None:
+        """Keep a response if it was the same when it was last asked for, and if that pays."""
+        versions = kept.shown.versions
+        is_repeated = self._last_versions.get(key) == versions
+        self._last_versions[key] = versions
+        if not is_repeated or kept.size > self._max_bytes:
+            return
+        if self._hit_rate(kept.shown.tenant_id).admit():
+            self._responses[key] = kept
+
+    def _hit_rate(self, tenant_id: int) -> HitRate:
+        rate = self._hit_rates.get(tenant_id)
+        if rate is None:
+            rate = self._hit_rates[tenant_id] = HitRate()
+        return rate
