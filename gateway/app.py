@@ -27,7 +27,7 @@ from core.storage.credential_store import Credentials
 from core.storage.database import Database, Limits
 from core.storage.entity_store import EntityStore
 from core.storage.revocation_store import Revocations
-from gateway import directory, docs
+from gateway import directory, docs, pages
 from gateway.auth import authenticator, rate_limits
 from gateway.auth.failed_logins import FailedLogins
 from gateway.auth.last_use import LastUses
@@ -67,7 +67,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     rate_limits.install(app, limits)
     for document in docs.DOCUMENTS:
         docs.mount(app, document)
-    docs.install_assets(app)
+    pages.install(app, database, demo_token=settings.demo_token)
     app.register_blueprint(directory.blueprint)
     _sample_levels(app, metrics)
     app.extensions["health"] = health.Health(probed, redis)

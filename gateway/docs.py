@@ -1,10 +1,9 @@
-"""One OpenAPI 3.1 document a dialect, and a page to browse it, from files of this machine alone."""
+"""One OpenAPI 3.1 document a dialect; the pages to browse them are in `gateway.pages`."""
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.resources import as_file, files
 
-from flask import Blueprint, Flask, Response, abort, send_file
+from flask import Flask
 from flask_smorest import Api
 from flask_smorest import Blueprint as DialectBlueprint
 from marshmallow import Schema
@@ -14,14 +13,6 @@ import adapters.deskera.schemas
 from adapters import achieveapex, deskera
 
 PACKAGE = "unified-crm-gateway"
-ASSETS_URL = "/docs/assets/"
-# The files of Swagger UI that flask-smorest's page loads.
-ASSETS = {
-    "swagger-ui.css": "text/css",
-    "swagger-ui-bundle.js": "text/javascript",
-    "swagger-ui-standalone-preset.js": "text/javascript",
-}
-ASSET_AGE_SECONDS = 86_400
 SECURITY_SCHEMES = {
     "accessToken": {
         "type": "apiKey",
@@ -76,8 +67,6 @@ def mount(app: Flask, document: Document) -> None:
         "API_VERSION": version(PACKAGE),
         "OPENAPI_VERSION": "3.1.0",
         "OPENAPI_URL_PREFIX": f"/docs/{document.name}",
-        "OPENAPI_SWAGGER_UI_PATH": "/",
-        "OPENAPI_SWAGGER_UI_URL": ASSETS_URL,
         "API_SPEC_OPTIONS": {
             "components": {"securitySchemes": SECURITY_SCHEMES},
             "security": [{name: []} for name in SECURITY_SCHEMES],
@@ -86,17 +75,3 @@ def mount(app: Flask, document: Document) -> None:
     app.config.update({f"{prefix}{name}": value for name, value in settings.items()})
     api_class = type("DialectApi", (Api,), {"ERROR_SCHEMA": document.error_schema})
     api_class(app, config_prefix=prefix).register_blueprint(document.blueprint)
-
-
-def install_assets(app: Flask) -> None:
-    """Serve the files that the pages load."""
-    blueprint = Blueprint("docs", __name__)
-
-    @blueprint.get(f"{ASSETS_URL}<name>")
-    def asset(name: str) -> Response:
-        if name not in ASSETS:
-            abort(404)
-        with as_file(files("flask_swagger_ui") / "dist" / name) as path:
-            return send_file(path, mimetype=ASSETS[name], max_age=ASSET_AGE_SECONDS)
-
-    app.register_blueprint(blueprint)

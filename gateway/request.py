@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
+from ipaddress import ip_address
 from random import getrandbits
 from typing import Any, cast
 
@@ -70,3 +71,11 @@ def current_request() -> Request:
     """Return the request itself: every use of Flask's proxy costs as much as ten of its own."""
     current: Request = cast(Any, flask.request)._get_current_object()
     return current
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address means this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -31,6 +31,7 @@ LIKENESS = 0.9
 PREFIX = "GATEWAY_"
 FILE = "_FILE"
 NO_REDIS = "none"
+DEMO_TOKEN_VARIABLE = "GATEWAY_DEMO_TOKEN"
 
 
 class SettingsError(Exception):
@@ -221,6 +222,13 @@ class Settings:
         "OTLP/HTTP endpoint of traces (needs the extra `tracing`); unset: no tracing",
     )
 
+    demo_token: str | None = setting(
+        DEMO_TOKEN_VARIABLE,
+        str,
+        "Credential that AchieveApex's API page is filled with; set by `crm-gateway run`",
+        secret=True,
+    )
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Return the settings of an environment, by default the process's own.
@@ -247,6 +255,12 @@ class Settings:
         if problems:
             raise SettingsError("\n  ".join(["The environment cannot be used.", *problems]))
         return settings
+
+
+def environment_with(name: str, value: str | None) -> dict[str, str]:
+    """Return this process's environment with one variable set, or left out."""
+    others = {known: text for known, text in os.environ.items() if known != name}
+    return others if value is None else {**others, name: value}
 
 
 VARIABLES: Mapping[str, Variable] = {

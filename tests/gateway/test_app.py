@@ -24,9 +24,11 @@ def test_unmatched_path_gets_edge_error(client: FlaskClient):
     assert (answer.status_code, answer.json) == (404, expected)
 
 
-@pytest.mark.parametrize("path", ["/v1/crmx", "/v1", "/activitiesx", "//activities", "/health"])
+@pytest.mark.parametrize(
+    "path", ["/v1/crmx", "/v1", "/activitiesx", "//activities", "//", "/health"]
+)
 def test_near_misses_belong_to_nobody(client: FlaskClient, path: str):
-    answer = client.get(path)
+    answer = client.get("/", environ_overrides={"PATH_INFO": path})
     assert (answer.status_code, answer.json["status"]) == (404, "error")
 
 
@@ -123,21 +125,6 @@ def test_document_is_openapi_31(client: FlaskClient, dialect: str):
     assert document["paths"]
     assert other not in document["paths"]
     assert {"accessToken", "apiKey", "bearer"} == set(document["components"]["securitySchemes"])
-
-
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_page_loads_local_files_only(client: FlaskClient, dialect: str):
-    page = client.get(f"/docs/{dialect}").text
-    assert "://" not in page
-    for name in ("swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js"):
-        assert f'"/docs/assets/{name}"' in page
-        with client.get(f"/docs/assets/{name}") as answer:
-            assert answer.status_code == 200
-
-
-@pytest.mark.parametrize("name", ["index.html", "../__init__.py", "LICENSE"])
-def test_other_files_are_not_served(client: FlaskClient, name: str):
-    assert client.get(f"/docs/assets/{name}").status_code == 404
 
 
 def test_two_applications_stand_side_by_side(make_app: Callable[..., Flask]):

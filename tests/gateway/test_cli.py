@@ -39,7 +39,7 @@ def run(database_url: str) -> Run:
 def executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Give the list of command lines that this process would have become."""
     seen: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda _program, words: seen.append(words))
+    monkeypatch.setattr(os, "execve", lambda _program, words, _environ: seen.append(words))
     return seen
 
 
@@ -230,7 +230,7 @@ def test_run_prints_lines_that_work(
         r"^curl 'http://127.0.0.1:9000(\S+)' -H '(\S+): (.+)'$", banner, re.MULTILINE
     )
     if not secret:  # The service of the tests has a secret, this one would not.
-        assert "x-api-key: crm27x" in banner
+        assert "Authorization: Bearer crm27x" in banner
     answers = [client.get(path, headers={name: value}) for path, name, value in curls]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert len(executed) == 1

@@ -23,7 +23,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("REDIS_URL", "none")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(os, "execv", lambda *_: None)
+    monkeypatch.setattr(os, "execve", lambda *_: None)
     return tmp_path
 
 

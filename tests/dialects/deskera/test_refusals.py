@@ -176,7 +176,7 @@ def test_unusable_request_id_is_replaced(call: Api):
 
 
 def test_other_paths_get_edge_errors(call: Api):
-    for path in ("/", "/swagger.json", "/v1/iam/users/1", "/v1/crms", "/v2/crm", "/activitiesx"):
+    for path in ("/v1", "/swagger.json", "/v1/iam/users/1", "/v1/crms", "/v2/crm", "/activitiesx"):
         for method in ("GET", "POST", "DELETE"):
             answer = call(method, path, json={})
             body = {"status": "error", "code": 404, "message": "Not Found", "requestPath": path}
