@@ -43,6 +43,10 @@ class Request(flask.Request):
         """Note the time, unless the server did: a request that waits for a thread has begun."""
         self.began: float = environ.get(BEGAN) or time.perf_counter()
         super().__init__(environ, *rest, **options)
+        if environ.get("PATH_INFO", "").startswith("//"):
+            self.path = (
+                "/" + self.path
+            )  # Werkzeug makes one slash of those that a path begins with.
 
     @property
     def request_id(self) -> str:

@@ -224,7 +224,7 @@ class Settings:
 
     demo_token: str | None = setting(
         DEMO_TOKEN_VARIABLE,
-        str,
+        secret,
         "Credential that AchieveApex's API page is filled with; set by `crm-gateway run`",
         secret=True,
     )

@@ -12,7 +12,7 @@ GOOD = {
     "GATEWAY_REDIS_CLUSTER": "yes",
     "GATEWAY_REDIS_DEADLINE_MS": "20",
     "GATEWAY_DATA_DIR": "/srv/crm",
-    "GATEWAY_DEMO_TOKEN": "crm27x",
+    "GATEWAY_DEMO_TOKEN": "crm27x" + "a" * 53,
     "XDG_STATE_HOME": "/srv/state",
     "GATEWAY_JWT_SECRET": "x" * 32,
     "GATEWAY_JWKS": "https://keys.example/jwks.json",

@@ -90,7 +90,7 @@ def test_run_hands_its_token_to_the_pages(
     given = {"DATABASE_URL": database_url, "REDIS_URL": "none", "GATEWAY_JWT_SECRET": JWT_SECRET}
     seen: list[dict[str, str]] = []
     monkeypatch.setattr(os, "execve", lambda _program, _words, environ: seen.append(environ))
-    for name, value in {**given, "GATEWAY_DEMO_TOKEN": "old"}.items():
+    for name, value in {**given, "GATEWAY_DEMO_TOKEN": "the token of another run"}.items():
         monkeypatch.setenv(name, value)
     banner = CliRunner().invoke(main, ["run"]).stdout
     assert f"Bearer {seen[0]['GATEWAY_DEMO_TOKEN']}'" in banner
