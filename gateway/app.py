@@ -10,7 +10,7 @@ import flask
 from flask import Flask, Response, request
 from flask.sessions import NullSession, SessionInterface
 from structlog.typing import FilteringBoundLogger
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 from werkzeug.routing import MapAdapter
 
 from adapters import achieveapex, deskera
@@ -98,6 +98,8 @@ class _Service(Flask):
         """Match by method and path alone: neither a host nor a redirect plays a part in it."""
         if request is None:
             return None
+        if request.path.startswith("//"):
+            raise NotFound  # The adapter would take the slashes for one.
         return MapAdapter(
             self.url_map,
             server_name="",
