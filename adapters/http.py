@@ -10,6 +10,7 @@ import orjson
 from flask import Response, current_app, g, request
 
 from adapters.json_bodies import parse_json
+from adapters.rendered_records import RecordCache
 from core.activities import Activities
 from core.domain.errors import InvalidActivity
 from core.domain.model import IdempotencyKey, Principal, Versions
@@ -43,6 +44,11 @@ def principal() -> Principal:
 def mark_shown(tenant_id: int, versions: Versions) -> None:
     """Note which state of a tenant the response shows; while that stands, so does it."""
     request.environ[SHOWN] = tenant_id, versions
+
+
+def record_cache() -> RecordCache:
+    """Return the records that were rendered for pages."""
+    return cast(RecordCache, current_app.extensions["record_cache"])
 
 
 def wire_settings() -> WireSettings:

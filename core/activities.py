@@ -37,13 +37,13 @@ from core.write_rules import WriteRules, exactly_one, exactly_one_at, found_ids
 
 Write = Callable[[Activity, Tenant], Activity]
 Render = Callable[[Activity, Tenant], bytes]
-References = Callable[[Sequence[Activity]], Set[EntityRef]]
-"""Names the entities that a dialect shows beside activities; `no_references` for none."""
+References = Callable[[Sequence[Activity], Versions], Set[EntityRef]]
+"""Names the entities to look up for activities that were read at these versions."""
 
 
-def no_references(_activities: Sequence[Activity]) -> Set[EntityRef]:
-    """Return no entity: nothing is shown beside the activities."""
-    return frozenset()
+def all_references(activities: Sequence[Activity], _versions: Versions) -> Set[EntityRef]:
+    """Return every entity that the activities name."""
+    return references(activities)
 
 
 class Activities:
@@ -84,7 +84,7 @@ class Activities:
         query: ActivityQuery,
         *,
         tenant_id: int | None = None,
-        expand: References = references,
+        expand: References = all_references,
     ) -> Page:
         """Return a page of what the principal may see, with the entities that `expand` asks for.
 
@@ -94,10 +94,10 @@ class Activities:
         rows = self._counted_pages.page(chosen, viewer_of(principal), query)
         if not rows.directory_version:
             raise NotAuthenticated(detail=f"no tenant {chosen}")
-        refs = expand(rows.activities)
+        versions = Versions(rows.version, rows.directory_version)
+        refs = expand(rows.activities, versions)
         related = self._entity_cache.lookup(chosen, rows.directory_version, refs)
         tenant = self._entity_cache.tenant(chosen, rows.directory_version)
-        versions = Versions(rows.version, rows.directory_version)
         totals = (rows.total or 0, rows.visible_total or 0)
         return Page(rows.activities, *totals, related, tenant, versions)
 
@@ -108,7 +108,7 @@ class Activities:
         *,
         where: Condition = EVERYTHING,
         tenant_id: int | None = None,
-        expand: References = references,
+        expand: References = all_references,
     ) -> Found:
         """Return one activity with the entities that `expand` asks for.
 
@@ -123,7 +123,7 @@ class Activities:
             matches = self._reader.find_in_tenants(tenant_ids, activity_id, viewer, where)
         versions, activity = exactly_one(matches, activity_id)
         directory, tenant_id = versions.directory, activity.tenant_id
-        related = self._entity_cache.lookup(tenant_id, directory, expand([activity]))
+        related = self._entity_cache.lookup(tenant_id, directory, expand([activity], versions))
         return Found(
             activity,
             related,

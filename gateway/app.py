@@ -15,6 +15,7 @@ from werkzeug.routing import MapAdapter
 
 from adapters import achieveapex, deskera
 from adapters.http import WireSettings
+from adapters.rendered_records import RecordCache
 from core.activities import Activities
 from core.caching.entity_cache import EntityCache
 from core.caching.redis_cache import RedisCache
@@ -156,6 +157,7 @@ def _install_core(
         clock=clock,
         strict_references=settings.strict_references,
     )
+    app.extensions["record_cache"] = RecordCache(max_bytes=settings.record_cache_bytes)
     app.extensions["wire_settings"] = WireSettings(
         apex_default_limit=settings.apex_default_limit, apex_max_limit=settings.apex_max_limit
     )

@@ -6,10 +6,10 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 
 from gateway.variables import (
+    FILE,
     LOG_LEVELS,
     MIN_SECRET_BYTES,
     Network,
@@ -18,6 +18,7 @@ from gateway.variables import (
     flag,
     key_set,
     log_level,
+    misspelt,
     names,
     networks,
     rate,
@@ -27,9 +28,6 @@ from gateway.variables import (
     whole_number,
 )
 
-LIKENESS = 0.9
-PREFIX = "GATEWAY_"
-FILE = "_FILE"
 NO_REDIS = "none"
 DEMO_TOKEN_VARIABLE = "GATEWAY_DEMO_TOKEN"
 
@@ -164,6 +162,12 @@ class Settings:
         "Bytes of responses cached in the memory of each worker; 0: none",
         default=2**25,
     )
+    record_cache_bytes: int = setting(
+        "GATEWAY_RECORD_CACHE_BYTES",
+        whole_number(0, 2**40),
+        "Bytes of rendered records of lists cached in the memory of each worker; 0: none",
+        default=2**24,
+    )
     workers: int | None = setting(
         "GATEWAY_WORKERS", whole_number(1, 1024), "Worker processes; unset: one for each core"
     )
@@ -237,7 +241,9 @@ class Settings:
         what was expected; a variable whose name is nearly one of ours is faulty too.
         """
         environ = os.environ if environ is None else environ
-        problems = [f"{name}: there is no such setting" for name in _unknown_names(environ)]
+        problems = [
+            f"{name}: there is no such setting" for name in misspelt(environ, VARIABLES.values())
+        ]
         values = {}
         for name, variable in VARIABLES.items():
             try:
@@ -281,15 +287,3 @@ def _text_of(variable: Variable, environ: Mapping[str, str]) -> str:
     if text:
         raise ValueError(f"either it or {variable.name}{FILE}")
     return Path(path).read_text(errors="replace").strip()
-
-
-def _unknown_names(environ: Mapping[str, str]) -> list[str]:
-    """Return variables that look like ours, misspelt.
-
-    Others that begin alike are let be: Kubernetes sets GATEWAY_PORT and more for a service that is
-    named "gateway".
-    """
-    ours = {variable.name for variable in VARIABLES.values()}
-    ours |= {variable.name + FILE for variable in VARIABLES.values() if variable.secret}
-    foreign = sorted(name for name in environ if name.startswith(PREFIX) and name not in ours)
-    return [name for name in foreign if get_close_matches(name, ours, cutoff=LIKENESS)]

@@ -1,7 +1,8 @@
 """The kinds of variables that the environment may hold: how the text of each becomes a value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from gateway.jwk_set import KeySetError, is_url, load_keys
 MIN_SECRET_BYTES = 16  # RFC 7518 asks for 32; secrets of running systems are often shorter.
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+LIKENESS = 0.9
+PREFIX = "GATEWAY_"
+FILE = "_FILE"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 Reader = Callable[[str], Any]
@@ -139,3 +143,16 @@ def directory(text: str) -> Path:
     if not path.is_absolute() or (path.exists() and not path.is_dir()):
         raise ValueError("the absolute path of a directory, which may be missing")
     return path
+
+
+def misspelt(environ: Mapping[str, str], variables: Iterable[Variable]) -> list[str]:
+    """Return the names in an environment that look like one of the variables, misspelt.
+
+    Others that begin alike are let be: Kubernetes sets GATEWAY_PORT and more for a service that is
+    named "gateway".
+    """
+    known = list(variables)
+    ours = {variable.name for variable in known}
+    ours |= {variable.name + FILE for variable in known if variable.secret}
+    foreign = sorted(name for name in environ if name.startswith(PREFIX) and name not in ours)
+    return [name for name in foreign if get_close_matches(name, ours, cutoff=LIKENESS)]

@@ -5,6 +5,7 @@ of stock Feathers, word for word (docs/dialects/achieveapex.md A5, A6, A9).
 """
 
 import re
+from collections.abc import Sequence, Set
 from typing import Any
 
 import orjson
@@ -26,10 +27,13 @@ from adapters.http import (
     json_response,
     mark_shown,
     principal,
+    record_cache,
     wire_settings,
 )
 from adapters.plain_views import PlainView, add_hidden_route
-from core.activities import Write, no_references
+from adapters.rendered_records import NO_CACHE, PageRecords
+from core.activities import Write
+from core.domain.entity import EntityRef
 from core.domain.errors import ActivityNotFound, CoreError, InvalidQuery
 from core.domain.model import MAX_ID, Activity, Found, Tenant
 from core.domain.query import EVERYTHING
@@ -120,7 +124,7 @@ class ActivityItem(PlainView):
             id_in_path(activity_id),
             where=requested.query.where,
             tenant_id=requested.tenant_id,
-            expand=references if expands else no_references,
+            expand=lambda shown, _: references(shown) if expands else frozenset(),
         )
         if found.versions is not None:
             mark_shown(found.tenant.id, found.versions)
@@ -220,18 +224,26 @@ def refuse_service_method() -> None:
 
 def _page(requested: ListRequest) -> Response:
     expansion: Expansion = "compact" if requested.fast_join or requested.names_expansion else "none"
-    expand = no_references if expansion == "none" else references
+    shown = no_references if expansion == "none" else references
+    cache = record_cache() if requested.select is None else NO_CACHE
+    records = PageRecords(cache, (NAME, expansion), shown)
     page = activities().page(
-        principal(), requested.query, tenant_id=requested.tenant_id, expand=expand
+        principal(), requested.query, tenant_id=requested.tenant_id, expand=records.expand
     )
-    records = [
-        select(show(activity, page.related, page.tenant, expansion), requested.select)
-        for activity in page.activities
-    ]
+
+    def show_one(activity: Activity) -> dict[str, Any]:
+        return select(show(activity, page.related, page.tenant, expansion), requested.select)
+
     _, _, limit, offset = requested.query
-    body = {"total": page.total, "limit": limit, "skip": offset, "data": records}
+    data = records.render(page, show_one)
+    body = {"total": page.total, "limit": limit, "skip": offset, "data": data}
     mark_shown(page.tenant.id, page.versions)
     return json_response(body)
+
+
+def no_references(_activities: Sequence[Activity]) -> Set[EntityRef]:
+    """Return no entity: nothing is shown beside the activities."""
+    return frozenset()
 
 
 def _record(found: Found, requested: ListRequest) -> Response:

@@ -24,8 +24,10 @@ from adapters.http import (
     json_response,
     mark_shown,
     principal,
+    record_cache,
 )
 from adapters.plain_views import PlainView
+from adapters.rendered_records import PageRecords
 from core.domain.errors import CoreError
 from core.domain.model import MAX_ID, Activity, Page, Tenant
 
@@ -62,9 +64,10 @@ class ActivityList(PlainView):
     def get(self) -> Response:
         """Return one page of the activities that match a query."""
         requested = to_query(request.query_string)
-        page = activities().page(principal(), requested.query, expand=references)
+        records = PageRecords(record_cache(), NAME, references)
+        page = activities().page(principal(), requested.query, expand=records.expand)
         mark_shown(page.tenant.id, page.versions)
-        return json_response(_envelope(page, requested))
+        return json_response(_envelope(page, records, requested))
 
     @blueprint.response(201, schemas.ActivityId)
     @blueprint.doc(**operations.CREATE)
@@ -88,7 +91,7 @@ class ActivityItem(PlainView):
     def get(self, activity_id: int) -> Response:
         """Return one activity, with an ETag."""
         activity, related, tenant, versions = activities().get(
-            principal(), activity_id, expand=references
+            principal(), activity_id, expand=lambda found, _: references(found)
         )
         if versions is not None:
             mark_shown(tenant.id, versions)
@@ -148,9 +151,9 @@ allow_preflights(
 )
 
 
-def _envelope(page: Page, requested: ListRequest) -> dict[str, Any]:
+def _envelope(page: Page, records: PageRecords, requested: ListRequest) -> dict[str, Any]:
     return {
-        "data": [show(activity, page.related, page.tenant) for activity in page.activities],
+        "data": records.render(page, lambda each: show(each, page.related, page.tenant)),
         "paginationInfo": {
             "page": requested.page_number,
             "totalRecords": page.total,

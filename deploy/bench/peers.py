@@ -18,9 +18,11 @@ WORKER_CLASS = "gateway.server.worker.Worker"
 ANSWER_CACHE_BYTES = 32 * 2**20
 BUILDS: Mapping[str, Mapping[str, str]] = {
     "uncached": {"GATEWAY_ANSWER_CACHE_BYTES": "0"},
+    "no-records": {"GATEWAY_ANSWER_CACHE_BYTES": "0", "GATEWAY_RECORD_CACHE_BYTES": "0"},
     "cached": {"GATEWAY_ANSWER_CACHE_BYTES": str(ANSWER_CACHE_BYTES)},
     "no-caches": {
         "GATEWAY_ANSWER_CACHE_BYTES": "0",
+        "GATEWAY_RECORD_CACHE_BYTES": "0",
         "GATEWAY_DIRECTORY_CACHE_ENTRIES": "0",
         "REDIS_URL": "none",
     },

@@ -86,7 +86,7 @@ REQUIREMENTS = (
     _at_most("", "page cached, x its p50", "list.cached.p99_ms", "list.cached.p50_ms", 4),
     _at_most("", "get, x its p50", "get.uncached.p99_ms", "get.uncached.p50_ms", 4),
     _at_most("CPU in process, a page", "of usual's", "cpu.uncached.us", "cpu.usual.us", 0.05),
-    _at_most("", "cached, of usual's", "cpu.cached.us", "cpu.usual.us", 0.02),
+    _at_most("", "cached, of usual's", "list.cached.cpu_us", "list.usual.cpu_us", 0.02),
     _at_most("Memory of a worker", "MiB", "memory.uncached.mib", None, 150),
     _at_most("", "cached, MiB", "memory.cached.mib", None, 150),
 )

@@ -160,6 +160,7 @@ def test_status_is_also_the_code(kind: type[CoreError], status: int):
     error = kind.__new__(kind)
     CoreError.__init__(error)
     error.problems, error.activity_id, error.moment = [], 1, MOMENT
+    error.retry_after_seconds, error.headers = 1, {}
     response = on_core_error(error)
     assert (response.status_code, response.get_json()["code"]) == (status, status)
 
