@@ -158,7 +158,6 @@ class Activities:
                     tenant_id=chosen,
                     user_id=principal.user_id,
                     key=idempotency,
-                    now=now,
                 )
                 if record.answer is not None:
                     return record.answer

@@ -1,20 +1,22 @@
 """Idempotency keys: a repeated create gets the first answer, in the same transaction.
 
 The key's row is inserted before the record: a parallel repeat waits on it until the first
-transaction ends, and then reads its answer or, if that one failed, goes ahead itself.
+transaction ends, and then reads its answer or, if that one failed, goes ahead itself. The ages of
+keys are judged by the database's clock, because each gateway has another one.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from core.domain.errors import IdempotencyConflict
+from core.domain.errors import IdempotencyConflict, Unavailable
 from core.domain.model import IdempotencyKey
 from core.storage.tables import idempotency_keys
 
 KEY_LIFETIME = timedelta(hours=24)
+MAX_ATTEMPTS = 3
 _columns = idempotency_keys.c
 
 
@@ -42,7 +44,7 @@ class IdempotencyRecord(NamedTuple):
 
 
 def claim_key(
-    connection: Connection, *, tenant_id: int, user_id: int, key: IdempotencyKey, now: datetime
+    connection: Connection, *, tenant_id: int, user_id: int, key: IdempotencyKey
 ) -> IdempotencyRecord:
     """Insert a key and return its record, or return the record of its first use.
 
@@ -51,27 +53,35 @@ def claim_key(
     """
     connection.execute(
         delete(idempotency_keys).where(
-            _columns.tenant_id == tenant_id, _columns.created_at < now - KEY_LIFETIME
+            _columns.tenant_id == tenant_id, _columns.created_at < func.now() - KEY_LIFETIME
         )
     )
     record = IdempotencyRecord(tenant_id, user_id, key, None)
+    for _ in range(MAX_ATTEMPTS):
+        if _insert(connection, record):
+            return record
+        place = select(_columns.digest, _columns.answer).where(record._is_this_key())
+        found = connection.execute(place).first()
+        if found is not None:
+            if found.digest != key.digest:
+                raise IdempotencyConflict
+            return record._replace(answer=found.answer)
+    raise Unavailable(detail="an Idempotency-Key was dropped again and again")
+
+
+def _insert(connection: Connection, record: IdempotencyRecord) -> bool:
+    """Insert the key's row; return False if there is one, which may be dropped a moment later."""
     inserted = connection.execute(
         insert(idempotency_keys)
         .values(
-            tenant_id=tenant_id,
-            user_id=user_id,
-            dialect=key.dialect,
-            key=key.key,
-            digest=key.digest,
-            created_at=now,
+            tenant_id=record.tenant_id,
+            user_id=record.user_id,
+            dialect=record.key.dialect,
+            key=record.key.key,
+            digest=record.key.digest,
+            created_at=func.now(),
         )
         .on_conflict_do_nothing()
         .returning(_columns.key)
     ).first()
-    if inserted is not None:
-        return record
-    place = select(_columns.digest, _columns.answer).where(record._is_this_key())
-    digest, answer = connection.execute(place).one()
-    if digest != key.digest:
-        raise IdempotencyConflict
-    return record._replace(answer=answer)
+    return inserted is not None

@@ -18,7 +18,7 @@ from core.domain.model import Tenant
 from core.storage import activity_writer
 from core.storage.database import Database
 from core.storage.entity_store import EntityWrites, put_entities
-from core.storage.tenant_store import find_tenant, put_tenant
+from core.storage.tenant_store import find_tenant, lock_directory, put_tenant
 from core.transfer import ndjson
 from core.transfer.import_report import BadLine, ImportReport, KindCounts, Tally
 from core.transfer.staging import BATCH_SIZE, MergeCounts, Staging, activity_row, reserve_ids
@@ -146,10 +146,12 @@ def _merge(
 ) -> None:
     """Move what was staged into the real tables, and count what is done.
 
-    Locks are taken in the order that other writers take them, the widest last.
+    Locks are taken in one order, so that nobody waits in a circle: imports lock their tenants,
+    by number; then come activities, directories, again by number of the tenant, and counters.
     """
     staging = loader.staging
-    for tenant_id in staging.last_activity_ids():
+    directories = sorted({*loader.tenants, *staging.entity_tenants()})
+    for tenant_id in sorted({*directories, *staging.last_activity_ids()}):
         staging.lock_import(tenant_id)
     staging.deduplicate(skip_known=skip_known)
     last_ids = staging.last_activity_ids()
@@ -158,23 +160,32 @@ def _merge(
     with database.transaction() as ahead:
         for tenant_id, last_id in last_ids.items():
             reserve_ids(ahead, tenant_id, last_id)
+    differences = {tenant_id: staging.differing_ids(tenant_id) for tenant_id in last_ids}
     merged = {
-        tenant_id: staging.merge_activities(tenant_id, now=loader.now) for tenant_id in last_ids
+        tenant_id: staging.merge_activities(tenant_id, ids, now=loader.now)
+        for tenant_id, (_, ids) in differences.items()
     }
-    for tenant_id, tenant in sorted(loader.tenants.items()):
-        is_known = find_tenant(connection, tenant_id) is not None
-        if not (skip_known and is_known):
-            is_changed = put_tenant(connection, tenant)
-            counts = KindCounts(not is_known, is_known and is_changed, not is_changed)
-            tally.add("tenant", counts)
+    for tenant_id in directories:
+        _put_tenant(connection, loader.tenants.get(tenant_id), tenant_id, tally, skip_known)
     for tenant_id in staging.entity_tenants():
         for batch in staging.entities(tenant_id):
             _tally_entities(tally, batch, put_entities(connection, tenant_id, batch))
     for tenant_id, part in merged.items():
         reserve_ids(connection, tenant_id, last_ids[tenant_id])  # For a tenant of this file.
-        replaced, unchanged = part.changed - part.created, part.staged - part.changed
+        replaced = part.changed - part.created
+        unchanged = differences[tenant_id].staged - part.changed
         tally.add("activity", KindCounts(part.created, replaced, unchanged))
         _move_counters(connection, tenant_id, part)
+
+
+def _put_tenant(
+    connection: Connection, tenant: Tenant | None, tenant_id: int, tally: Tally, skip_known: bool
+) -> None:
+    """Lock a tenant's directory, storing first what the file says of the tenant itself."""
+    is_known = lock_directory(connection, tenant_id)
+    if tenant is not None and not (skip_known and is_known):
+        is_changed = put_tenant(connection, tenant)
+        tally.add("tenant", KindCounts(not is_known, is_known and is_changed, not is_changed))
 
 
 def _tally_entities(tally: Tally, batch: Iterable[EntityRef], writes: EntityWrites) -> None:

@@ -6,6 +6,7 @@ database, and locks rows that others use only at the end. Beside `activity_write
 caller's transaction, and the tables vanish with it.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from operator import sub
@@ -68,7 +69,8 @@ _ENTITY_TENANTS = text("SELECT DISTINCT tenant_id FROM incoming_entities ORDER B
 _ENTITIES = text(
     "SELECT kind, id, fields FROM incoming_entities WHERE tenant_id = :tenant_id ORDER BY 1, 2"
 )
-# Two imports of one tenant would both count a row as new that both bring.
+# Two imports of one tenant would both count a row as new that both bring, and would lock rows in
+# different orders.
 _LOCK_IMPORT = text("SELECT pg_advisory_xact_lock(hashtextextended('import', :tenant_id))")
 _COUNT = """
     SELECT coalesce(sum(version), 0)::BIGINT AS changed, count(*) AS created,
@@ -78,6 +80,14 @@ _COUNT = """
         SELECT version, deleted_at, visibility FROM activities
         WHERE tenant_id = :tenant_id AND id = ANY(CAST(:ids AS BIGINT[])) {lock}
     ) AS stored"""
+# What is equal needs no lock: a write that comes after this look happens after the import, too.
+_UNCHANGED = text(f"""
+    SELECT known.id FROM activities AS known JOIN incoming_activities AS new ON new.id = known.id
+    WHERE known.tenant_id = :tenant_id AND known.id = ANY(CAST(:ids AS BIGINT[]))
+        AND new.tenant_id = :tenant_id AND new.id = ANY(CAST(:ids AS BIGINT[]))
+        AND ({_list(_STABLE, "new")}) IS NOT DISTINCT FROM ({_list(_STABLE, "known")})
+        AND coalesce(new.created_at, known.created_at) = known.created_at
+        AND coalesce(new.updated_at, known.updated_at) = known.updated_at""")
 _LOCK_AND_COUNT = text(_COUNT.format(lock="ORDER BY id FOR UPDATE"))
 _COUNT_AGAIN = text(_COUNT.format(lock=""))
 # A line that leaves out created_at or updated_at keeps the stored one; if it changes the record,
@@ -111,10 +121,16 @@ _RESERVE = text("""
     WHERE tenant_id = :tenant_id AND last_id < :last_id""")
 
 
-class MergeCounts(NamedTuple):
-    """How many activities were staged, changed and created, and by how much live ones grew."""
+class Differences(NamedTuple):
+    """How many activities of a tenant were staged, and the ids of those that must be written."""
 
     staged: int
+    ids: Sequence[int]
+
+
+class MergeCounts(NamedTuple):
+    """How many activities were changed and created, and by how much live ones grew."""
+
     changed: int
     created: int
     shared: int
@@ -168,17 +184,29 @@ class Staging:
         return {row[0]: row[1] for row in self._connection.execute(_LAST_IDS)}
 
     def lock_import(self, tenant_id: int) -> None:
-        """Wait until no other import is merging activities of this tenant, and keep others out."""
+        """Wait until no other import is merging records of this tenant, and keep others out."""
         self._connection.execute(_LOCK_IMPORT, {"tenant_id": tenant_id})
 
-    def merge_activities(self, tenant_id: int, *, now: datetime) -> MergeCounts:
-        """Write a tenant's activities where they differ from what is stored; versions move.
-
-        Call `lock_import` before, and have the ids reserved.
-        """
-        merged = MergeCounts(0, 0, 0, 0, 0)
+    def differing_ids(self, tenant_id: int) -> Differences:
+        """Return which of a tenant's activities differ from what is stored; locks nothing."""
+        staged, differing = 0, array("q")
         for ids in self._id_batches(tenant_id):
-            part = self._merge_batch({"tenant_id": tenant_id, "now": now, "ids": ids})
+            parameters = {"tenant_id": tenant_id, "ids": ids}
+            unchanged = set(self._connection.execute(_UNCHANGED, parameters).scalars())
+            staged += len(ids)
+            differing.extend(id_ for id_ in ids if id_ not in unchanged)
+        return Differences(staged, differing)
+
+    def merge_activities(self, tenant_id: int, ids: Sequence[int], *, now: datetime) -> MergeCounts:
+        """Write these activities where they differ from what is stored; versions move.
+
+        They stay locked until the transaction ends. Call `lock_import` before, and have the ids
+        reserved.
+        """
+        merged = MergeCounts(0, 0, 0, 0)
+        for start in range(0, len(ids), MERGE_SIZE):
+            batch = list(ids[start : start + MERGE_SIZE])
+            part = self._merge_batch({"tenant_id": tenant_id, "now": now, "ids": batch})
             merged = MergeCounts(*map(sum, zip(merged, part, strict=True)))
         return merged
 
@@ -188,7 +216,7 @@ class Staging:
         self._connection.execute(_FILL_TIMESTAMPS, parameters)
         self._connection.execute(_MERGE, parameters)
         after = self._connection.execute(_COUNT_AGAIN, parameters).one()
-        return MergeCounts(len(parameters["ids"]), *map(sub, after, before))
+        return MergeCounts(*map(sub, after, before))
 
     def entity_tenants(self) -> list[int]:
         """Return the tenants that have directory entities here."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from core.storage.database import Database
+
 START_OF_TIME = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -20,3 +22,12 @@ class Clock:
         """Move on by `seconds=`, `days=` and so on; return the new instant."""
         self.now += timedelta(**duration)
         return self.now
+
+
+def age_keys(database: Database, tenant_id: int, *, hours: int) -> None:
+    """Make the Idempotency-Keys of a tenant older, by the only clock that they know."""
+    with database.transaction() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE idempotency_keys SET created_at = created_at - INTERVAL '{hours} hours'"
+            f" WHERE tenant_id = {tenant_id}"
+        )

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from support.callers import Home
-from support.clock import Clock
+from support.clock import Clock, age_keys
 from support.factories import make_principal
 from support.use_cases import ALL, id_of, same, setting
 
@@ -140,7 +140,7 @@ def test_foreign_tenant_is_forbidden(activities: Activities, ann: Principal) -> 
 
 
 def test_spanning_credential_names_its_tenant(
-    activities: Activities, ann: Principal, database: Database
+    activities: Activities, ann: Principal, database: Database, tenant: Home
 ) -> None:
     here, there = ann.tenant_ids[0], ann.tenant_ids[0] + 700_000
     Tenants(database).create(Tenant(there, "There", "UTC", "UTC"))
@@ -175,12 +175,31 @@ def test_idempotency_key_is_scoped(activities: Activities, ann: Principal, bob: 
 
 
 def test_idempotency_key_ends_after_a_day(
-    activities: Activities, ann: Principal, clock: Clock
+    activities: Activities, ann: Principal, database: Database, tenant: Home
 ) -> None:
     key = IdempotencyKey("deskera", "k", b"digest")
     activities.create(ann, same, id_of, idempotency=key)
-    clock.advance(hours=24, seconds=1)
+    age_keys(database, tenant.id, hours=25)
     assert activities.create(ann, same, id_of, idempotency=key) == b"2"
+
+
+def test_key_dropped_while_claimed_is_claimed_anew(
+    activities: Activities, ann: Principal, database: Database, tenant: Home
+) -> None:
+    key = IdempotencyKey("deskera", "k", b"digest")
+    activities.create(ann, same, id_of, idempotency=key)
+    dropped = threading.Event()
+
+    def drop(sql: str, _parameters: object) -> None:
+        """Drop the key between the look whether it is there and the reading of its answer."""
+        if sql.startswith("SELECT idempotency_keys") and not dropped.is_set():
+            dropped.set()
+            age_keys(database, tenant.id, hours=25)
+            activities.create(ann, same, id_of, idempotency=key._replace(key="another"))
+
+    database.observers.append(drop)
+    assert activities.create(ann, same, id_of, idempotency=key) == b"3"
+    assert dropped.is_set()
 
 
 def test_strict_references_name_what_is_missing(
