@@ -32,6 +32,7 @@ from core.storage.activity_reader import ActivityReader
 from core.storage.activity_writer import lock, next_id, save
 from core.storage.database import Database
 from core.storage.idempotency import claim_key
+from core.storage.replica_reader import Replica, ReplicaReader
 from core.storage.tenant_store import find_tenant
 from core.write_rules import WriteRules, exactly_one, exactly_one_at, found_ids
 
@@ -59,13 +60,14 @@ class Activities:
         database: Database,
         entity_cache: EntityCache,
         *,
+        replicas: Sequence[Replica] = (),
         count_capacity: int = MAX_COUNTS,
         clock: Clock = utc_now,
         strict_references: bool = False,
     ) -> None:
-        """Keep the parts that the use cases share."""
+        """Keep the parts that the use cases share; reads may go to `replicas` of the database."""
         self._database = database
-        self._reader = ActivityReader(database)
+        self._reader = ReplicaReader(database, replicas) if replicas else ActivityReader(database)
         self._counted_pages = CountCache(
             self._reader, capacity=count_capacity, counters=database.counters
         )

@@ -27,6 +27,7 @@ from core.storage import migrate
 from core.storage.credential_store import Credentials
 from core.storage.database import Database, Limits
 from core.storage.entity_store import EntityStore
+from core.storage.replica_reader import Replica, ReplicaConnection
 from core.storage.revocation_store import Revocations
 from gateway import directory, docs, pages
 from gateway.auth import authenticator, rate_limits
@@ -140,7 +141,7 @@ def _install_core(
     database = Database(
         _database_url(settings),
         pool_size=settings.db_pool_size,
-        limits=Limits(settings.statement_timeout_ms, settings.lock_timeout_ms),
+        limits=_limits(settings),
         counters=counters,
     )
     shared = SharedEntityCache(redis, partial(migrate.identity, database)) if redis else None
@@ -151,9 +152,11 @@ def _install_core(
         counters=counters,
     )
     app.extensions["database"] = database
+    replicas = app.extensions["replicas"] = _replicas(settings)
     app.extensions["activities"] = Activities(
         database,
         entities,
+        replicas=replicas,
         clock=clock,
         strict_references=settings.strict_references,
     )
@@ -163,6 +166,24 @@ def _install_core(
     )
     app.extensions[directory.EXTENSION] = DirectoryEntries(database)
     return database
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.statement_timeout_ms, settings.lock_timeout_ms)
+
+
+def _replicas(settings: Settings) -> list[Replica]:
+    return [
+        Replica(
+            Database(
+                url,
+                pool_size=settings.db_pool_size,
+                limits=_limits(settings),
+                connect=ReplicaConnection.connect,
+            )
+        )
+        for url in settings.database_replica_urls or ()
+    ]
 
 
 def _sample_levels(app: Flask, metrics: Metrics) -> None:

@@ -25,6 +25,7 @@ from gateway.variables import (
     secret,
     setting,
     url,
+    urls,
     whole_number,
 )
 
@@ -44,6 +45,12 @@ class Settings:
         "DATABASE_URL",
         url("postgresql", "postgres"),
         "PostgreSQL; unset: an embedded one is started",
+        secret=True,
+    )
+    database_replica_urls: tuple[str, ...] | None = setting(
+        "DATABASE_REPLICA_URL",
+        urls("postgresql", "postgres"),
+        "Streaming replicas of it for lists and gets, separated by commas; unset: none",
         secret=True,
     )
     redis_url: str | None = setting(

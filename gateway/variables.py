@@ -67,6 +67,12 @@ def url(*schemes: str, word: str | None = None) -> Reader:
     return read
 
 
+def urls(*schemes: str) -> Reader:
+    """Return the reader of URLs with one of these schemes, separated by commas."""
+    read_one = url(*schemes)
+    return lambda text: tuple(read_one(part.strip()) for part in text.split(","))
+
+
 def whole_number(least: int, most: int) -> Reader:
     """Return the reader of a whole number within bounds."""
 

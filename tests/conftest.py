@@ -208,6 +208,8 @@ def make_app(settings: Settings, clock: Clock) -> Iterator[Callable[..., Flask]]
         app.extensions["last_uses"].close()
         app.extensions["database"].close()
         app.extensions["probed_database"].close()
+        for replica in app.extensions["replicas"]:
+            replica.close()
 
 
 @pytest.fixture

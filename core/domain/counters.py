@@ -35,7 +35,10 @@ class Counters(Protocol):
     COUNT_MISSES,
     SNAPSHOT_REFRESHES,
     IMPORTED_RECORDS,
-) = range(SIZE := 18)
+    REPLICA_READS,
+    REPLICA_STALE,
+    REPLICA_FAILURES,
+) = range(SIZE := 21)
 
 
 def new_counters() -> Counters:

@@ -31,6 +31,7 @@ from core.domain.errors import DatabaseTimeout, Unavailable
 from core.storage.read_pool import ConnectionLost, PoolExhausted, ReadPool
 
 Observer = Callable[[str, Any], None]
+Connect = Callable[..., psycopg.Connection[Any]]
 CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 5
 DRIVER = "postgresql+psycopg"
@@ -63,12 +64,13 @@ class Database:
         *,
         pool_size: int = 4,
         limits: Limits = NO_LIMITS,
+        connect: Connect = psycopg.connect,
         counters: Counters | None = None,
     ) -> None:
         """Prepare the pools; nothing is connected yet.
 
         At most `pool_size` connections write. Twice as many read, because each has one of two plan
-        modes. `limits` hold for every statement.
+        modes. `limits` hold for every statement. `connect` makes the connections.
         """
         self.observers: list[Observer] = []
         self.counters = new_counters() if counters is None else counters
@@ -81,10 +83,15 @@ class Database:
             connect_args=_connect_arguments(limits),
         )
         event.listen(self.engine, "before_cursor_execute", self._observe)
+        event.listen(
+            self.engine,
+            "do_connect",
+            lambda _dialect, _record, words, named: connect(*words, **named),
+        )
         arguments, names = self.engine.dialect.create_connect_args(self.engine.url)
         options = {**names, **_connect_arguments(limits), "autocommit": True}
         self._read_pool = ReadPool(
-            partial(psycopg.connect, *arguments, **options),
+            partial(connect, *arguments, **options),
             size=2 * pool_size,
             acquire_timeout_seconds=POOL_TIMEOUT_SECONDS,
             counters=self.counters,

