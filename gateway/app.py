@@ -36,6 +36,7 @@ from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import TokenVerifier
 from gateway.dialect_errors import DIALECT_HEADERS, error_response, owner_of
 from gateway.observability import health, logs, places
+from gateway.observability.log_lines import Lines
 from gateway.observability.metrics import Metrics
 from gateway.request import ANSWERED, ID_HEADER, Request, current_request
 from gateway.settings import NO_REDIS, Settings, SettingsError
@@ -54,9 +55,9 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # See `Request.get_data`.
     app.url_map.strict_slashes = False  # A trailing slash is accepted everywhere, and nothing is
     app.url_map.merge_slashes = False  # ever redirected: docs/dialects/deskera.md D10.
-    lines = app.extensions["log_lines"] = logs.Lines()
     app.extensions["settings"] = settings
     metrics = app.extensions["metrics"] = Metrics(settings.metrics_dir, build=health.build_labels())
+    lines = app.extensions["log_lines"] = Lines(counters=metrics.counters)
     redis = _redis(settings, metrics.counters)
     database = _install_core(app, settings, redis=redis, clock=clock)
     if settings.otel_endpoint is not None:

@@ -13,6 +13,7 @@ from core.domain.counters import Counters
 from gateway.dialect_errors import owner_of
 from gateway.observability import logs, places
 from gateway.observability.health import Health
+from gateway.observability.log_lines import Lines
 from gateway.observability.metrics import Metrics
 from gateway.server.bridge import Bridge
 from gateway.server.connections import Activity
@@ -101,7 +102,7 @@ class _FrontMaker:
         self._app = app
         self._loop = loop
         self._health: Health | None = parts.get("health")
-        lines: logs.Lines = parts.get("log_lines") or logs.Lines()
+        lines: Lines = parts.get("log_lines") or Lines()
         self._logger = logs.make_logger(lines, self.settings.log_level)
         self._pool = ThreadPool(self.settings.threads, call_later=loop.call_later)
         self._limits = Limits(

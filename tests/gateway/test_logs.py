@@ -2,8 +2,12 @@
 
 import io
 import logging.config
+import os
+import pty
+import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -11,7 +15,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support.callers import Home
 
-from gateway.observability import logs
+from gateway.observability import logs, terminal
+from gateway.observability.log_lines import MAX_BUFFERED_LINES, Lines
+from gateway.observability.places import LOG_LINES_DROPPED, SIZE
 
 Capture = pytest.CaptureFixture[str]
 
@@ -84,12 +90,12 @@ def test_level_silences_lines(make_app: Callable[..., Flask], capfd: Capture):
 def test_reader_that_left_fails_nothing():
     closed = io.BytesIO()
     closed.close()
-    logs.Lines(closed).write(b"{}")
+    Lines(closed).write(b"{}")
 
 
 def test_exceptions_are_logged_whole():
     output = io.BytesIO()
-    logger = logs.make_logger(logs.Lines(output), "warning")
+    logger = logs.make_logger(Lines(output), "warning")
     logger.info("quiet")
     logger.error("loud", exc_info=ValueError("why"), odd=object)
     line = orjson.loads(output.getvalue())
@@ -114,7 +120,7 @@ def test_libraries_log_alike(capfd: Capture):
 
 def test_buffered_lines_come_whole_and_in_order():
     output = io.BytesIO()
-    buffering = logs.Lines(output)
+    buffering = Lines(output)
     buffering.start_buffering()
     for number in range(1000):
         buffering.write(str(number).encode() * 9)
@@ -126,7 +132,7 @@ def test_buffered_lines_come_whole_and_in_order():
 
 def test_buffered_lines_are_soon_written():
     output = io.BytesIO()
-    buffering = logs.Lines(output)
+    buffering = Lines(output)
     buffering.start_buffering()
     buffering.write(b"line")
     deadline = time.monotonic() + 5
@@ -134,3 +140,71 @@ def test_buffered_lines_are_soon_written():
         time.sleep(0.01)
     buffering.end()
     assert output.getvalue() == b"line\n"
+
+
+def test_stalled_reader_costs_lines_and_no_time():
+    reader, writer = os.pipe()
+    counters = [0] * SIZE
+    stalled = Lines(os.fdopen(writer, "wb", buffering=0), counters=counters)
+    stalled.start_buffering()
+    began = time.monotonic()
+    for _ in range(MAX_BUFFERED_LINES + 3_000):
+        stalled.write(b"x" * 100)
+    time.sleep(0.3)  # The writing thread hangs by now.
+    for _ in range(MAX_BUFFERED_LINES):
+        stalled.write(b"x" * 100)
+    assert time.monotonic() - began < 2
+    assert counters[LOG_LINES_DROPPED] > MAX_BUFFERED_LINES
+    stalled.end()
+    stalled.write(b"after the end")
+    assert counters[LOG_LINES_DROPPED] > 2 * MAX_BUFFERED_LINES
+    os.close(reader)
+
+
+def test_people_get_one_line_in_colour():
+    event = {
+        "event": "request",
+        "level": "info",
+        "timestamp": datetime(2026, 3, 1, tzinfo=UTC),
+        "request_id": "abc",
+        "tenant": 27,
+        "user": None,
+        "route": "/activities",
+        "method": "GET",
+        "status": 404,
+        "duration_ms": 1.5,
+    }
+    line = terminal.render(event).decode()
+    assert re.sub(r"\x1b\[\d+m", "", line)[12:] == (
+        " info    GET /activities 404 1.5 ms request_id=abc tenant=27"
+    )
+    assert "\x1b[33m404" in line
+
+
+def test_terminals_are_sent_nothing_to_obey():
+    line = terminal.render({"event": "odd\x1b[2J", "level": "error", "reason": "two\nlines"})
+    assert b"\x1b[2J" not in line
+    assert b"\n" not in line
+
+
+def test_terminal_shows_the_stack_below():
+    line = terminal.render({"event": "loud", "level": "error", "exception": "ValueError: why"})
+    assert line.endswith(b"\nValueError: why")
+
+
+def test_terminal_is_told_from_a_pipe(make_app: Callable[..., Flask]):
+    main, other = pty.openpty()
+    usual = os.dup(1)
+    os.dup2(other, 1)
+    with (
+        os.fdopen(other, "w") as terminal_file,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setattr("sys.stdout", terminal_file)
+        make_app().test_client().get("/activities")
+        os.dup2(usual, 1)
+    os.close(usual)
+    shown = os.read(main, 4096).decode()
+    os.close(main)
+    assert "GET /activities" in shown
+    assert "\x1b[33m401" in shown

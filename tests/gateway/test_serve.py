@@ -24,6 +24,7 @@ from core.storage.credential_store import Credentials
 from core.storage.database import Database
 from core.storage.tenant_store import Tenants
 from gateway.embedded import engines, processes
+from gateway.observability.log_lines import FLUSH_SECONDS
 
 WORKERS, THREADS = 2, 2
 MAX_BODY_BYTES = 2048
@@ -176,6 +177,7 @@ def test_numbers_of_all_workers_are_added(port: int):
 
 def test_every_line_is_json(port: int, log: Path):
     get(port, "/activities?token=hunter2")
+    time.sleep(3 * FLUSH_SECONDS)
     first, *rest = log.read_text().splitlines()
     assert first.startswith("Database: ")  # The command's own line, on standard error.
     lines = [json.loads(line) for line in rest]
