@@ -182,7 +182,7 @@ class Settings:
         "GATEWAY_THREADS",
         whole_number(1, 64),
         "Most request threads of each worker; two, and more only while statements are slow",
-        default=16,
+        default=8,
     )
     max_connections: int = setting(
         "GATEWAY_MAX_CONNECTIONS",

@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.request import BEGAN, request_id
 from gateway.server.environ import Environ
 from gateway.server.fair_queue import Job
-from gateway.server.job_owners import JobOwners
+from gateway.server.job_owners import STRANGERS, JobOwners
 from gateway.server.refusals import refusal_response
 from gateway.server.response_keeper import ResponseKeeper
 from gateway.server.responses import Response
@@ -86,13 +86,14 @@ class Bridge:
             self._loop.call_soon_threadsafe(finish, response)
 
         def finish(response: Response) -> None:
-            self._owners.learn(environ[CREDENTIAL], response.status)
+            self._learn(environ[CREDENTIAL], response.status)
             if self._keeper is not None:
                 self._keeper.consider(environ, response)
             reply(response)
 
         def submit() -> None:
-            job.owner, environ[CREDENTIAL] = self._owners.find(environ)
+            job.owner, job.credential = self._owners.find(environ)
+            environ[CREDENTIAL] = job.credential
             if not job.is_cancelled and not self._pool.submit(job):
                 self._count_shed(environ["REQUEST_METHOD"], environ["PATH_INFO"])
                 reply(_refuse(environ, HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY))
@@ -101,6 +102,11 @@ class Bridge:
         if self._keeper is None or not self._keeper.serve(environ, reply, submit):
             submit()
         return job
+
+    def _learn(self, credential: bytes, status: int) -> None:
+        """Know a credential from now on, if it opened something."""
+        if self._owners.learn(credential, status):
+            self._pool.adopt(credential, former=STRANGERS)
 
     def _is_the_loops(self, environ: Environ, reply: Reply) -> bool:
         """Return whether the loop itself answers a request, and have it do so."""

@@ -34,13 +34,16 @@ class JobOwners:
         digest = hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest()
         return digest if digest in self._known else STRANGERS, digest
 
-    def learn(self, digest: bytes, status: int) -> None:
-        """Take note of what a request's credentials came to."""
+    def learn(self, digest: bytes, status: int) -> bool:
+        """Take note of what a request's credentials came to; return whether that is new."""
         if not digest or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return
+            return False
         if status == HTTPStatus.UNAUTHORIZED:
             self._known.discard(digest)
-        elif digest not in self._known:
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
-            self._known.add(digest)
+            return False
+        if digest in self._known:
+            return False
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known.add(digest)
+        return True

@@ -14,6 +14,9 @@ from contextlib import suppress
 PLACES = 256
 LEFT_TO_OTHERS_SECONDS = 0.001
 """How long a connection is left to others; they may be about to end, or have their hands full."""
+UNSENT_BYTES = 2**18
+"""What the kernel takes of a response beyond what it has sent; else nobody would see that a client
+does not read, and 500 of them would fill the kernel's memory."""
 EXHAUSTED_SECONDS = 0.1
 WAITING_AT_MOST = 256
 
@@ -78,6 +81,8 @@ class Listener:
 
     def _serve(self, connection: socket.socket) -> None:
         connection.setblocking(False)
+        with suppress(OSError):  # Not on a Unix socket.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         connecting = self._loop.connect_accepted_socket(self._make_protocol, connection)
         task = self._loop.create_task(connecting)
         self._tasks.add(task)

@@ -1,8 +1,10 @@
 """ThreadPool: few threads while jobs are quick, more while they wait for something else.
 
 Two threads run Python at once; more only fight over the interpreter. But a job that waits, for a
-slow statement or for a lock, runs nothing. So a job that takes longer than `BLOCKED_SECONDS` no
-longer counts, and while others wait another thread takes the next one: never more than the limit.
+slow statement or for a lock, runs nothing. So a thread that takes no time of the processor while
+others wait is taken to be blocked and no longer counts, and another one takes the next job: never
+more than the limit. Nor can a job be interrupted: whoever has nothing under way does not wait for
+long ones of others to end.
 """
 
 import time
@@ -13,9 +15,15 @@ from typing import Any
 from gateway.server.fair_queue import FairQueue, Job
 
 RUNNING_JOBS = 2
-BLOCKED_SECONDS = 0.02
+EXPRESS_JOBS = 2
+"""Beyond these two, for owners with nothing under way while all that run have run for long."""
+LONG_SECONDS = WATCH_SECONDS = 0.01
+BUSY_SHARE = 0.03
+"""Of a processor; a thread that took less since it was last looked at did not run."""
+BLOCKED_LOOKS = 5
 QUEUED_JOBS = 512
 
+NOTHING = Job(b"", lambda: None)
 CallLater = Callable[[float, Callable[[], None]], Any]
 
 
@@ -26,11 +34,13 @@ class ThreadPool:
         """Start no thread yet; `call_later` is the event loop's, on which jobs are submitted."""
         self._max_threads = max_threads
         self._call_later = call_later
-        self._queue = FairQueue(size=QUEUED_JOBS, share=max(1, max_threads // 2))
+        self._queue = FairQueue(
+            size=QUEUED_JOBS, share=max(1, max_threads // 2), running=RUNNING_JOBS
+        )
         self._lock = Lock()
         self._idle: list[_Thread] = []
         self._threads = 0
-        self._under_way: dict[Job, None] = {}
+        self._under_way: set[_Thread] = set()
         self._blocked = 0
         self._is_watched = False
 
@@ -43,21 +53,22 @@ class ThreadPool:
             is_waiting = len(self._queue) > 0
         if is_waiting and not self._is_watched:
             self._is_watched = True
-            self._call_later(BLOCKED_SECONDS, self._watch)
+            self._call_later(WATCH_SECONDS, self._watch)
         return True
 
     def _watch(self) -> None:
         """While jobs wait, let those that are blocked keep nobody from running."""
         with self._lock:
-            before = time.monotonic() - BLOCKED_SECONDS
-            for job in self._under_way:
-                if not job.is_blocked and job.began_at <= before:
-                    job.is_blocked = True
-                    self._blocked += 1
+            for thread in self._under_way:
+                was_blocked, thread.is_blocked = thread.is_blocked, thread.looks_blocked()
+                if thread.is_blocked != was_blocked:
+                    self._queue.note_blocked(thread.job, is_blocked=thread.is_blocked)
+                    self._blocked += 1 if thread.is_blocked else -1
             self._start_jobs()
+            self._start_express()
             self._is_watched = len(self._queue) > 0
         if self._is_watched:
-            self._call_later(BLOCKED_SECONDS, self._watch)
+            self._call_later(WATCH_SECONDS, self._watch)
 
     def _start_jobs(self) -> None:
         """Hand jobs to threads, as long as there are some and it is sensible."""
@@ -65,29 +76,48 @@ class ThreadPool:
             job = self._next()
             if job is None:
                 return
-            if not self._idle:
-                self._threads += 1
-                self._idle.append(_Thread(self._after))
-            self._idle.pop().begin(job)
+            self._start(job)
+
+    def _start_express(self) -> None:
+        running = [thread for thread in self._under_way if not thread.is_blocked]
+        before = time.monotonic() - LONG_SECONDS
+        are_long = all(thread.began_at <= before for thread in running)
+        has_room = len(running) < RUNNING_JOBS + EXPRESS_JOBS
+        if are_long and has_room and (self._idle or self._threads < self._max_threads):
+            job = self._queue.take_first()
+            if job is not None:
+                self._start(job)
+
+    def _start(self, job: Job) -> None:
+        if not self._idle:
+            self._threads += 1
+            self._idle.append(_Thread(self._after))
+        thread = self._idle.pop()
+        self._under_way.add(thread)
+        thread.begin(job)
+
+    def adopt(self, owner: bytes, *, former: bytes) -> None:
+        """Have waiting jobs be their owner's that were submitted before it was known."""
+        with self._lock:
+            self._queue.adopt(owner, former=former)
 
     def _next(self) -> Job | None:
-        if len(self._under_way) - self._blocked >= RUNNING_JOBS:
-            return None
-        job = self._queue.take()
-        if job is not None:
-            job.began_at = time.monotonic()
-            self._under_way[job] = None
-        return job
+        is_full = len(self._under_way) - self._blocked >= RUNNING_JOBS
+        return None if is_full else self._queue.take()
 
     def _after(self, thread: "_Thread", job: Job) -> Job | None:
         """Take note that a thread ended a job; return its next, or let it rest."""
         with self._lock:
-            self._queue.release(job)
-            del self._under_way[job]
-            self._blocked -= job.is_blocked
+            self._queue.release(job, was_blocked=thread.is_blocked)
+            self._under_way.discard(thread)
+            self._blocked -= thread.is_blocked
+            thread.begin_anew()
             following = self._next()
             if following is None:
                 self._idle.append(thread)
+            else:
+                thread.job, thread.began_at = following, time.monotonic()
+                self._under_way.add(thread)
             return following
 
 
@@ -96,19 +126,37 @@ class _Thread:
 
     def __init__(self, after: Callable[["_Thread", Job], Job | None]) -> None:
         self._after = after
-        self._job: Job | None = None
+        self.job = NOTHING
+        self.began_at = 0.0
         self._wake = Lock()
         self._wake.acquire()
-        Thread(target=self._run, name="requests", daemon=True).start()
+        self.begin_anew()
+        self._thread = Thread(target=self._run, name="requests", daemon=True)
+        self._thread.start()
 
     def begin(self, job: Job) -> None:
-        self._job = job
+        self.job, self.began_at = job, time.monotonic()
         self._wake.release()
+
+    def begin_anew(self) -> None:
+        """Forget what was seen of the last job."""
+        self.is_blocked = False
+        self._seen = (0.0, 0.0)
+        self._looks = -1
+
+    def looks_blocked(self) -> bool:
+        """Return whether it has not run at some looks in a row, the present one included."""
+        clock = time.pthread_getcpuclockid(self._thread.ident or 0)
+        then, before = self._seen
+        self._seen = now, spent = time.monotonic(), time.clock_gettime(clock)
+        did_run = spent - before > BUSY_SHARE * (now - then)
+        self._looks = 0 if did_run else self._looks + 1
+        return self._looks >= BLOCKED_LOOKS
 
     def _run(self) -> None:
         while True:
             self._wake.acquire()
-            job = self._job
+            job: Job | None = self.job
             while job is not None:
                 if not job.is_cancelled:
                     job.run()

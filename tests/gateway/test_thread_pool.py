@@ -122,9 +122,35 @@ def test_cancelled_jobs_are_passed_over(work: Work):
 
 
 def test_owners_take_turns():
-    queue = FairQueue(size=100, share=100)
+    queue = FairQueue(size=100, share=100, running=100)
     for owner in (b"a", b"a", b"a", b"b", b"c"):
         assert queue.put(Job(owner, lambda: None))
     taken = [queue.take() for _ in range(5)]
     assert [job.owner for job in taken if job] == [b"a", b"b", b"c", b"a", b"a"]
     assert (queue.take(), len(queue)) == (None, 0)
+
+
+def test_newcomers_pass_long_jobs(work: Work):
+    spinning = Event()
+
+    def spin() -> None:
+        until = time.monotonic() + 1
+        while time.monotonic() < until and not spinning.is_set():
+            sum(range(1000))
+
+    for owner in (b"a", b"b"):
+        work.pool.submit(Job(owner, spin))
+    began = time.monotonic()
+    work.submit(b"newcomer", quick=True)
+    work.wait_for(1)
+    spinning.set()
+    assert time.monotonic() - began < 0.5
+
+
+def test_waiting_jobs_find_their_owner():
+    queue = FairQueue(size=100, share=100, running=100)
+    for credential in (b"x", b"y", b"x"):
+        queue.put(Job(b"", lambda: None, credential))
+    queue.adopt(b"x", former=b"")
+    taken = [queue.take() for _ in range(3)]
+    assert [job.owner for job in taken if job] == [b"", b"x", b"x"]

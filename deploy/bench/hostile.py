@@ -1,0 +1,154 @@
+"""Hostile crowds: what a client that behaves notices of 500 that do not.
+
+Each crowd connects once. The polite client is measured quiet, beside each crowd, and again a few
+seconds after it left.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from deploy.bench import load
+from deploy.bench.bench import Bench
+from deploy.bench.servers import HOST, Server
+from deploy.bench.workload import deskera_pages, token
+
+CROWD = 500
+POLITE_CONNECTIONS = 8
+DRIP_SECONDS = 3.0
+SETTLE_SECONDS = 1.0
+AFTER_SECONDS = 5.0
+SMALL_BUFFER_BYTES = 4096
+LARGE_PAGE = "/v1/crm/activities?pageSize=360&page={page}"
+GARBAGE_BYTES = 300
+
+Opening = Callable[[int, str], bytes]
+
+
+def _silent(_number: int, _key: str) -> bytes:
+    return b""
+
+
+def _dripping(number: int, key: str) -> bytes:
+    """Return the beginning of a head, of a body, or of a body that is refused for its length."""
+    heads = (
+        "GET /activities HTTP/1.1\r\nHost: x\r\nX-",
+        f"POST /activities HTTP/1.1\r\nHost: x\r\nx-api-key: {key}\r\nContent-Length: 500\r\n\r\n",
+        "POST /activities HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n",
+    )
+    return heads[number % len(heads)].encode()
+
+
+def _never_closing(_number: int, _key: str) -> bytes:
+    return b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def _never_reading(number: int, key: str) -> bytes:
+    path = LARGE_PAGE.format(page=1 + number % 50)
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\nx-access-token: {key}\r\n\r\n".encode()
+
+
+def _garbage(_number: int, _key: str) -> bytes:
+    return os.urandom(GARBAGE_BYTES)
+
+
+CROWDS: Mapping[str, Opening] = {
+    "silent": _silent,
+    "dripping": _dripping,
+    "never-closing": _never_closing,
+    "never-reading": _never_reading,
+    "garbage": _garbage,
+}
+
+
+def measure(bench: Bench) -> None:
+    """Measure the polite client beside each crowd."""
+    polite = deskera_pages(bench.tenant_ids[:1])
+    written = load.write_workload(polite, bench.scratch / "hostile.asks")
+    server = bench.ready(["uncached"], polite).get("uncached")
+    if server is None:
+        return
+    key = token(bench.tenant_ids[-1])
+
+    def polite_client(name: str, seed: int) -> None:
+        bench.say(f"hostile: {name}")
+        seconds = bench.plan.seconds
+        found = load.run(
+            server, written, seconds=seconds, seed=seed, connections=POLITE_CONNECTIONS
+        )
+        memory = {"mib": server.worker_bytes() / 2**20}
+        bench.keep(f"hostile.{name}", found._asdict())
+        bench.keep(f"hostile-memory.{name}", memory)
+
+    load.run(server, written, seconds=bench.plan.warm_seconds, seed=0)
+    _warm(server, key)
+    polite_client("quiet", 1)
+    for seed, (name, opening) in enumerate(CROWDS.items(), start=2):
+        with crowd(server, opening, key):
+            polite_client(name, seed)
+        time.sleep(AFTER_SECONDS)
+        polite_client(f"{name}-after", seed)
+    _keep_worst(bench)
+
+
+def _warm(server: Server, key: str) -> None:
+    """Let the memory of the workers hold what the crowds ask for."""
+    for page in range(1, 9):
+        server.get(LARGE_PAGE.format(page=page), key)
+
+
+def _keep_worst(bench: Bench) -> None:
+    numbers = bench.numbers
+    beside = [name for name in CROWDS if f"hostile.{name}.p99_ms" in numbers]
+    rows = [*beside, *(f"{name}-after" for name in beside)]
+    worst = {
+        "p99_ms": max(numbers[f"hostile.{name}.p99_ms"] for name in rows),
+        "errors": sum(numbers[f"hostile.{name}.errors"] for name in rows),
+    }
+    bench.keep("hostile-worst", worst)
+    quiet = numbers["hostile-memory.quiet.mib"]
+    grown = max(numbers[f"hostile-memory.{name}.mib"] for name in rows) - quiet
+    bench.keep("hostile-worst", {"grown_mib": grown})
+
+
+@contextmanager
+def crowd(server: Server, opening: Opening, key: str) -> Iterator[None]:
+    """Keep a crowd connected, and let it drip a byte now and then."""
+    ended = Event()
+    connections = [_connect(server.port) for _ in range(CROWD)]
+    thread = Thread(target=_drip, args=(connections, ended), daemon=True)
+    try:
+        for number, connection in enumerate(connections):
+            _send(connection, opening(number, key))
+        if opening is _dripping:
+            thread.start()
+        time.sleep(SETTLE_SECONDS)
+        yield
+    finally:
+        ended.set()
+        for connection in connections:
+            connection.close()
+
+
+def _connect(port: int) -> socket.socket:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
+    connection.settimeout(DRIP_SECONDS)
+    connection.connect((HOST, port))
+    return connection
+
+
+def _send(connection: socket.socket, data: bytes) -> None:
+    try:
+        connection.sendall(data)
+    except OSError:  # It was closed, as it should be.
+        return
+
+
+def _drip(connections: list[socket.socket], ended: Event) -> None:
+    while not ended.wait(DRIP_SECONDS):
+        for connection in connections:
+            _send(connection, b"x")
