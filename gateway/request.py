@@ -44,9 +44,7 @@ class Request(flask.Request):
         self.began: float = environ.get(BEGAN) or time.perf_counter()
         super().__init__(environ, *rest, **options)
         if environ.get("PATH_INFO", "").startswith("//"):
-            self.path = (
-                "/" + self.path
-            )  # Werkzeug makes one slash of those that a path begins with.
+            self.path = "/" + self.path  # Werkzeug makes one slash of several here.
 
     @property
     def request_id(self) -> str:
