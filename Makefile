@@ -9,7 +9,7 @@ ROOMS := adapters core gateway
 # What vulture cannot see used: names that frameworks look for, and the bodies of declarative files.
 FRAMEWORK_NAMES := __setitem__,_deserialize,_repr_pretty_,application,autocommit,begin_sampling,boolean,CONFIG_KWARGS,\
 	connection_lost,connection_made,create_url_adapter,data_received,debug,do_*,\
-	ensure_sync,handle_*,id_list,init_signals,on_*,pause_writing,resume_writing,shutdown,startup,total_requests,\
+	ensure_sync,handle_*,id_list,init_signals,on_*,pause_writing,prepared_max,resume_writing,shutdown,startup,total_requests,\
 	integer,is_null_session,log_message,make_*,merge_slashes,nonblocking,obj,open_session,provide_automatic_options,pytest*,regex,\
 	longrepr,request_class,session_interface,strict_slashes,string
 DECORATORS := @pytest.fixture,@rule,@invariant,@initialize,@*.before_request,@*.command,@*.delete,@*.errorhandler,\
@@ -19,7 +19,7 @@ empty :=
 joined = $(subst $(empty) $(empty),,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-citus lint format golden docs bench clean
+.PHONY: help install run test test-citus lint format golden docs bench lock sbom audit clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,20 @@ docs: install ## Write docs/fields.md from the two dialects' tables
 
 bench: install ## Measure the speed against the usual stack and the bare floor
 	$(BIN)/python -m deploy.bench $(ARGS)
+
+$(VENV)/audit: deploy/audit/tools.txt
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+lock: $(VENV)/audit ## Write requirements.lock: what requirements.txt pins, with hashes
+	$(VENV)/audit/bin/python -m deploy.audit lock
+
+sbom: $(VENV)/audit ## Write build/sbom.cdx.json: what runs in production, as CycloneDX
+	$(VENV)/audit/bin/python -m deploy.audit sbom
+
+audit: $(VENV)/audit ## Look for known holes in what runs, and for doubtful code
+	$(VENV)/audit/bin/python -m deploy.audit check
 
 clean: ## Remove .venv, caches and the embedded data that belongs to this .venv
 	@test ! -x $(BIN)/python || $(BIN)/python -c 'from gateway.embedded import lease; print(lease.discard() or "No embedded data removed.")'

@@ -6,7 +6,7 @@ writes of different fields at the same moment both hold. A write that changes no
 
 from collections.abc import Callable, Sequence, Set
 
-from core.caching.count_cache import MAX_COUNTS, CountCache
+from core.caching.count_cache import CountCache
 from core.caching.entity_cache import EntityCache
 from core.domain.access import one_tenant, tenants_for, viewer_of
 from core.domain.clock import Clock, utc_now
@@ -61,16 +61,13 @@ class Activities:
         entity_cache: EntityCache,
         *,
         replicas: Sequence[Replica] = (),
-        count_capacity: int = MAX_COUNTS,
         clock: Clock = utc_now,
         strict_references: bool = False,
     ) -> None:
         """Keep the parts that the use cases share; reads may go to `replicas` of the database."""
         self._database = database
         self._reader = ReplicaReader(database, replicas) if replicas else ActivityReader(database)
-        self._counted_pages = CountCache(
-            self._reader, capacity=count_capacity, counters=database.counters
-        )
+        self._counted_pages = CountCache(self._reader, counters=database.counters)
         self._entity_cache = entity_cache
         self._clock = clock
         self._write_rules = WriteRules(clock=clock, strict_references=strict_references)

@@ -149,7 +149,7 @@ def _install_core(
     entities = app.extensions["entities"] = EntityCache(
         EntityStore(database),
         shared,
-        capacity=settings.directory_cache_entries,
+        max_bytes=settings.directory_cache_bytes,
         counters=counters,
     )
     app.extensions["database"] = database

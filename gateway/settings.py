@@ -157,11 +157,11 @@ class Settings:
         "AchieveApex: cap of `$limit`",
         default=100,
     )
-    directory_cache_entries: int = setting(
-        "GATEWAY_DIRECTORY_CACHE_ENTRIES",
-        whole_number(0, 10**8),
-        "Related entities cached in the memory of each worker",
-        default=100_000,
+    directory_cache_bytes: int = setting(
+        "GATEWAY_DIRECTORY_CACHE_BYTES",
+        whole_number(0, 2**36),
+        "Bytes of related entities cached in the memory of each worker; 0: none",
+        default=64 * 2**20,
     )
     answer_cache_bytes: int = setting(
         "GATEWAY_ANSWER_CACHE_BYTES",

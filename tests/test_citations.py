@@ -1,5 +1,6 @@
 """What the project says of itself: every row, document, test and command that is named exists."""
 
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ NUMBERED = {
     "docs/dialects/achieveapex.md": "A",
     "docs/laws.md": "R",
 }
+DIALECTS = ("deskera", "achieveapex")
 ROW = re.compile(r"^\| ([DAR]\d+) \|", re.MULTILINE)
 CITATION = re.compile(
     r"\b(docs/(?:dialects/\w+|laws)\.md)`?((?:(?:,| and| to)? [DAR]\d+\b)+)?", re.ASCII
@@ -30,6 +32,8 @@ PRIVATE = re.compile(
 )
 TEST_NAME = re.compile(r"`(test_\w+)`")
 MAKE = re.compile(r"(?:`|^|&& |\d )make ([a-z]+)\b", re.MULTILINE)
+PLACE = re.compile(r"`((?:adapters|core|deploy|docs|gateway|tests)/[\w./*<>-]*)`")
+NAME = re.compile(r"`((?:adapters|core|gateway)(?:\.\w+)+)`")
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 
 
@@ -141,6 +145,22 @@ def test_named_commands_exist():
     targets = set(re.findall(r"^([a-z]+):", TEXTS[ROOT / "Makefile"], re.MULTILINE))
     unknown = {(name_of(page), word) for page in PAGES for word in MAKE.findall(TEXTS[page])}
     assert {pair for pair in unknown if pair[1] not in targets} == set()
+
+
+def test_named_places_exist():
+    places = {(name_of(page), place) for page in PAGES for place in PLACE.findall(TEXTS[page])}
+    assert {(page, place) for page, place in places if not exists(place)} == set()
+
+
+def test_named_parts_can_be_imported():
+    for part in {name for page in PAGES for name in NAME.findall(TEXTS[page])}:
+        assert pkgutil.resolve_name(part) is not None
+
+
+def exists(place: str) -> bool:
+    """Return whether a file, a module or a folder is there; `<dialect>` stands for both."""
+    names = [place.replace("<dialect>", dialect).rstrip("/") for dialect in DIALECTS]
+    return all(any(ROOT.glob(name)) or any(ROOT.glob(f"{name}.py")) for name in names)
 
 
 def test_links_lead_somewhere():

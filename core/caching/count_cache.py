@@ -6,11 +6,14 @@ from typing import NamedTuple
 from cachetools import LRUCache
 
 from core.domain.counters import COUNT_HITS, COUNT_MISSES, Counters, new_counters
+from core.domain.memory import MAX_KEY_BYTES, memory_bytes
 from core.domain.model import Viewer
 from core.domain.query import EVERYTHING, ActivityQuery, Condition, names_members
 from core.storage.activity_reader import DEEP_OFFSET, ActivityReader, Rows
 
-MAX_COUNTS = 10_000
+MAX_BYTES = 8 * 2**20
+ENTRY_BYTES = 300
+"""What an entry takes beside its key."""
 MAX_RARE = 1000
 """Up to so many matches, fetching and sorting all is faster than walking a sorted index.
 
@@ -23,23 +26,29 @@ class _Counts(NamedTuple):
     matches: int
     visible: int
     version: int
+    size_bytes: int
 
 
 class CountCache:
-    """Pages with their totals; `capacity` bounds the totals cached, 0 counts every time."""
+    """Pages with their totals, of which `max_bytes` are cached with their keys; 0 caches none.
+
+    Totals of long conditions are not cached, because the condition is part of the key.
+    """
 
     def __init__(
         self,
         reader: ActivityReader,
         *,
-        capacity: int = MAX_COUNTS,
+        max_bytes: int = MAX_BYTES,
         counters: Counters | None = None,
     ) -> None:
         """Begin with nothing counted."""
         self._counters = new_counters() if counters is None else counters
         self._reader = reader
         self._lock = Lock()
-        self._counts: LRUCache[_Key, _Counts] = LRUCache(capacity)
+        self._counts: LRUCache[_Key, _Counts] = LRUCache(
+            max_bytes, getsizeof=lambda counts: counts.size_bytes
+        )
 
     def page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery) -> Rows:
         """Return a page and its totals, all of one snapshot. Raises: Unavailable."""
@@ -89,7 +98,9 @@ class CountCache:
         return self._reader.page(tenant_id, viewer, query, count=True, is_rare=is_rare)
 
     def _store(self, key: _Key, rows: Rows) -> _Counts:
-        counts = _Counts(rows.total or 0, rows.visible_total or 0, rows.version)
-        with self._lock:
-            self._counts[key] = counts
+        size = memory_bytes(key)
+        counts = _Counts(rows.total or 0, rows.visible_total or 0, rows.version, ENTRY_BYTES + size)
+        if size <= MAX_KEY_BYTES:
+            with self._lock:
+                self._counts[key] = counts
         return counts

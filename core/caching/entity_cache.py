@@ -29,12 +29,14 @@ READ_AHEAD_AFTER = 500
 """Misses of one tenant after which the rest of its directory is read ahead."""
 READ_AHEAD = 250
 """Entities read ahead with each miss from then on."""
+USUAL_BYTES = 800
+"""What an entity usually takes: nothing is read ahead where so many more might not fit."""
 
 
 class EntityCache:
     """Looks entities up; shared by the threads of a process.
 
-    `capacity` bounds the cached entities of all tenants together; 0 caches nothing. Without a
+    `max_bytes` bounds the cached entities of all tenants together; 0 caches nothing. Without a
     `shared` cache every miss in memory is read from the database.
     """
 
@@ -43,7 +45,7 @@ class EntityCache:
         store: EntityStore,
         shared: SharedEntityCache | None = None,
         *,
-        capacity: int = 100_000,
+        max_bytes: int = 64 * 2**20,
         counters: Counters | None = None,
     ) -> None:
         """Begin without snapshots."""
@@ -51,10 +53,10 @@ class EntityCache:
         self._checked_at = time.monotonic()
         self._store = store
         self._shared = shared
-        self._capacity = capacity
+        self._max_bytes = max_bytes
         self._lock = Lock()
         self._snapshots: dict[int, TenantSnapshot] = {}
-        self._size = 0  # At least the number of entities in the snapshots.
+        self._bytes = 0  # At least what the entities in the snapshots take.
 
     def tenant(self, tenant_id: int, version: int) -> Tenant:
         """Return a tenant as it is at this directory version or later."""
@@ -80,8 +82,9 @@ class EntityCache:
         return time.monotonic() - self._checked_at
 
     def __len__(self) -> int:
-        """Return how many entities are cached, of all tenants; no fewer than there are."""
-        return self._size
+        """Return how many entities are cached, of all tenants."""
+        with self._lock:
+            return sum(len(each.entities) for each in self._snapshots.values())
 
     def _snapshot(self, tenant_id: int, version: int) -> TenantSnapshot:
         snapshot = self._snapshots.get(tenant_id)
@@ -132,7 +135,7 @@ class EntityCache:
         once costs a twentieth of reading them one by one.
         """
         begin = snapshot.read_ahead_from
-        if begin is None or self._size + READ_AHEAD > self._capacity:
+        if begin is None or self._bytes + READ_AHEAD * USUAL_BYTES > self._max_bytes:
             return
         texts = self._store.after(snapshot.tenant.id, begin, limit=READ_AHEAD)
         snapshot.read_ahead_from = max(texts) if len(texts) == READ_AHEAD else None
@@ -140,18 +143,18 @@ class EntityCache:
         self._keep(snapshot, self._with_links(snapshot, new))
 
     def _keep(self, snapshot: TenantSnapshot, loaded: Mapping[EntityRef, Entity | None]) -> None:
-        """Cache entities; where all snapshots exceed the capacity, the other ones are evicted."""
-        snapshot.store(loaded, capacity=self._capacity)
+        """Cache entities; where all snapshots exceed the bound, the other ones are evicted."""
+        added = snapshot.store(loaded, max_bytes=self._max_bytes)
         with self._lock:
-            self._size += len(loaded)
-            if self._size > self._capacity:
+            self._bytes += added
+            if self._bytes > self._max_bytes:
                 snapshots = list(self._snapshots.values())
-                self._size = sum(len(each.entities) for each in snapshots)
-                if self._size > self._capacity:
+                self._bytes = sum(each.size_bytes for each in snapshots)
+                if self._bytes > self._max_bytes:
                     for other in snapshots:
                         if other is not snapshot:
                             other.clear()
-                    self._size = len(snapshot.entities)
+                    self._bytes = snapshot.size_bytes
 
     def _load(
         self, snapshot: TenantSnapshot, refs: Set[EntityRef]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Set
 from threading import Lock
 from typing import Any
 
-from core.domain.entity import Entity, EntityRef, Related
+from core.domain.entity import OBJECT_BYTES, Entity, EntityRef, Related
 from core.domain.model import Tenant
 from core.storage.entity_store import EntityChange
 
@@ -49,6 +49,7 @@ class TenantSnapshot:
         self.change_log_start = version
         self.entities: dict[EntityRef, Entity | None] = {}  # None: the directory has no such one.
         self.stale: set[EntityRef] = set()
+        self.size_bytes = 0  # At least what the entities take.
         self.misses = 0
         self.read_ahead_from: EntityRef | None = BEFORE_ALL  # None: everything was read ahead.
         self._change_log: dict[EntityRef, int] = {}
@@ -91,18 +92,28 @@ class TenantSnapshot:
         """Return an entity that is cached and valid."""
         return None if ref in self.stale else self.entities.get(ref)
 
-    def store(self, entities: Mapping[EntityRef, Entity | None], *, capacity: int) -> None:
-        """Cache entities; where they would exceed the capacity, all older ones are evicted."""
-        if len(self.entities) + len(entities) > capacity:
+    def store(self, entities: Mapping[EntityRef, Entity | None], *, max_bytes: int) -> int:
+        """Cache entities; where they would exceed the bound, all older ones are evicted first.
+
+        Returns the bytes that they take, 0 if they do not fit alone.
+        """
+        added = sum(
+            OBJECT_BYTES if entity is None else entity.size_bytes for entity in entities.values()
+        )
+        if self.size_bytes + added > max_bytes:
             self.clear()
-        if len(entities) <= capacity:
-            self.entities.update(entities)
-            self.stale.difference_update(entities)
+        if added > max_bytes:
+            return 0
+        self.entities.update(entities)
+        self.stale.difference_update(entities)
+        self.size_bytes += added
+        return added
 
     def clear(self) -> None:
         """Evict all entities."""
         self.entities = {}
         self.stale = set()
+        self.size_bytes = 0
 
     def _invalidate(self, changed: Set[EntityRef]) -> None:
         self.stale |= changed & self.entities.keys()

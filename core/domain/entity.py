@@ -53,8 +53,9 @@ class Entity:
 
     @property
     def size_bytes(self) -> int:
-        """About the memory that this entity occupies, without those that it links to."""
-        return OBJECT_BYTES + sys.getsizeof(self._content)
+        """About the memory that this entity occupies, with those that it links to."""
+        own = OBJECT_BYTES + sys.getsizeof(self._content)
+        return own + sum(link.size_bytes for link in self.links.values())
 
 
 Related = Mapping[EntityRef, Entity | None]

@@ -5,7 +5,6 @@ tenant.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from core.domain.model import Activity, Versions, Viewer
@@ -184,7 +183,6 @@ _COUNT_VISIBLE_PRIVATE = f"""
     FROM activity_counters WHERE tenant_id = {_TENANT}"""
 
 
-@lru_cache(maxsize=1024)
 def _page_sql(where: str, order: str, *, filtered: bool, count: bool, is_rare: bool = False) -> str:
     """Return the statement of a page; it gives one row even when the page is empty.
 
@@ -209,7 +207,6 @@ def _page_sql(where: str, order: str, *, filtered: bool, count: bool, is_rare: b
     WHERE tenants.tenant_id = {_TENANT}"""
 
 
-@lru_cache(maxsize=1024)
 def _deep_sql(where: str, walk: str, order: str) -> str:
     """Return the statement that finds the ids of a deep page in an index, then their rows."""
     return f"""

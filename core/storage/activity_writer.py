@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, any_, bindparam, literal, select, update
 
+from core.domain.memory import fits_key
 from core.domain.model import Activity, Tenant, Viewer
 from core.domain.query import EVERYTHING, Condition
 from core.storage.activity_reader import LIST_POSITIONS, activity_from_row
@@ -64,6 +65,8 @@ def lock(
     Each tenant takes a statement of its own, so that one node of a cluster answers it.
     """
     statement = _lock_by_id if where == EVERYTHING else _lock_by_id.where(predicate(where))
+    # SQLAlchemy caches what it compiles, with all of the condition.
+    options = {} if fits_key(where) else {"compiled_cache": None}
     parameters = {
         "activity_ids": list(activity_ids),
         "user_id": viewer.user_id,
@@ -72,7 +75,9 @@ def lock(
     return [
         _to_locked_activity(row)
         for tenant_id in sorted(tenant_ids)
-        for row in connection.execute(statement, {**parameters, "tenant_id": tenant_id})
+        for row in connection.execute(
+            statement, {**parameters, "tenant_id": tenant_id}, execution_options=options
+        )
     ]
 
 

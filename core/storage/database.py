@@ -35,6 +35,7 @@ Connect = Callable[..., psycopg.Connection[Any]]
 CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 5
 DRIVER = "postgresql+psycopg"
+MAX_PREPARED = 50
 _READ_FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, PoolExhausted)
 _GIVEN_UP = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
 
@@ -82,6 +83,7 @@ class Database:
             pool_pre_ping=True,
             connect_args=_connect_arguments(limits),
         )
+        event.listen(self.engine, "connect", _bound_prepared)
         event.listen(self.engine, "before_cursor_execute", self._observe)
         event.listen(
             self.engine,
@@ -186,6 +188,11 @@ def _connect_arguments(limits: Limits) -> dict[str, Any]:
         f"-c lock_timeout={limits.lock_timeout_ms}",
     )
     return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": " ".join(options)}
+
+
+def _bound_prepared(connection: psycopg.Connection[Any], _record: object) -> None:
+    """Keep the text of few statements: those of filtered writes are as long as their filters."""
+    connection.prepared_max = MAX_PREPARED
 
 
 def _first_line(error: Exception) -> str:

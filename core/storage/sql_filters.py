@@ -1,5 +1,6 @@
 """Conditions and orders as SQL on `activities`; null behaves as SQL has it throughout."""
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
@@ -29,6 +30,7 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.engine import make_url
 
 from core.domain.errors import InvalidQuery
+from core.domain.memory import fits_key
 from core.domain.query import (
     EFFECTIVE_DURATION,
     EVERYTHING,
@@ -60,6 +62,9 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     ">": gt,
     ">=": ge,
 }
+MAX_PATTERN_LENGTH = 1000
+MAX_WILDCARDS = 8
+ESCAPED = re.compile(r"\\.", re.DOTALL)
 MIRRORED = {"<": gt, "<=": ge, ">": lt, ">=": le}
 NO_IDS = cast(array([], type_=BigInteger), Ids)
 DIALECT = make_url(f"{DRIVER}://").get_dialect()()
@@ -131,6 +136,7 @@ def _one_of(condition: OneOf, _strict: bool) -> Predicate:
 
 
 def _like(condition: Like, _strict: bool) -> Predicate:
+    _check_pattern(condition)
     stripped = condition.pattern.rstrip("\\")
     if (len(condition.pattern) - len(stripped)) % 2:
         raise InvalidQuery(condition.field, "a pattern cannot end with a single backslash")
@@ -140,6 +146,19 @@ def _like(condition: Like, _strict: bool) -> Predicate:
     if condition.field == "subject":
         return columns.subject_folded.like(fold(condition.pattern))
     return column.collate("default").ilike(condition.pattern)
+
+
+def _check_pattern(condition: Like) -> None:
+    """Refuse patterns that take seconds for each long text. Raises: InvalidQuery."""
+    if len(condition.pattern) > MAX_PATTERN_LENGTH:
+        raise InvalidQuery(
+            condition.field, f"takes patterns of at most {MAX_PATTERN_LENGTH} characters"
+        )
+    wildcards = ESCAPED.sub("", condition.pattern)
+    if wildcards.count("%") + wildcards.count("_") > MAX_WILDCARDS:
+        raise InvalidQuery(
+            condition.field, f"takes patterns with at most {MAX_WILDCARDS} wildcards"
+        )
 
 
 def _contains_text(condition: ContainsText, _strict: bool) -> Predicate:
@@ -208,13 +227,21 @@ class SqlParts(NamedTuple):
     parameters: dict[str, Any]
 
 
-@lru_cache(maxsize=512)
 def sql_parts(where: Condition, order: tuple[SortKey, ...]) -> SqlParts:
-    """Return a condition and an order as text for the driver, remembered for the next time."""
+    """Return a condition and an order as text for the driver; cached for short conditions."""
+    if where == EVERYTHING or fits_key(where):
+        return _cached_sql_parts(where, order)
+    return _compile_parts(where, order)
+
+
+def _compile_parts(where: Condition, order: tuple[SortKey, ...]) -> SqlParts:
     compiled = predicate(where).compile(dialect=DIALECT)
     reverse = tuple(SortKey(key.field, not key.descending) for key in order)
     condition = "true" if where == EVERYTHING else str(compiled)
     return SqlParts(condition, _order_text(order), _order_text(reverse), dict(compiled.params))
+
+
+_cached_sql_parts = lru_cache(maxsize=512)(_compile_parts)
 
 
 def _order_text(order: tuple[SortKey, ...]) -> str:

@@ -23,7 +23,7 @@ BUILDS: Mapping[str, Mapping[str, str]] = {
     "no-caches": {
         "GATEWAY_ANSWER_CACHE_BYTES": "0",
         "GATEWAY_RECORD_CACHE_BYTES": "0",
-        "GATEWAY_DIRECTORY_CACHE_ENTRIES": "0",
+        "GATEWAY_DIRECTORY_CACHE_BYTES": "0",
         "REDIS_URL": "none",
     },
 }

@@ -11,10 +11,13 @@ from support.own_servers import OwnServer
 from core.caching.entity_cache import EntityCache
 from core.caching.redis_cache import RedisCache
 from core.caching.shared_entity_cache import SharedEntityCache
+from core.domain.entity import Entity
 from core.storage import migrate
 from core.storage.database import Database
 from core.storage.entity_store import EntityStore
 from core.storage.tenant_store import Tenants
+
+ENTITY_BYTES = Entity("contact", 100, '{"name": "100"}').size_bytes
 
 
 @pytest.fixture
@@ -167,8 +170,8 @@ def test_changed_tenant_shows_at_once(office: Office, database: Database) -> Non
     assert cache.tenant(office.tenant_id, office.version()).deskera_timezone == "Asia/Kolkata"
 
 
-def test_memory_is_bounded(office: Office) -> None:
-    cache = office.cache(capacity=10)
+def test_memory_is_bounded_in_bytes(office: Office) -> None:
+    cache = office.cache(max_bytes=10 * ENTITY_BYTES)
     refs = {("contact", number): {"name": str(number)} for number in range(100, 200)}
     office.put(refs)
     for ref in refs:
@@ -204,14 +207,13 @@ def test_others_are_read_ahead_after_many_misses(
     assert len(statements) == 1  # What changed is no reason to read ahead.
 
 
-def test_reading_ahead_stops_at_the_capacity(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reading_ahead_stops_at_the_bound(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.caching.entity_cache.READ_AHEAD_AFTER", 0)
     monkeypatch.setattr("core.caching.entity_cache.READ_AHEAD", 10)
+    monkeypatch.setattr("core.caching.entity_cache.USUAL_BYTES", ENTITY_BYTES)
     refs = {("contact", number): {"name": str(number)} for number in range(100, 200)}
     office.put(refs)
-    cache, version = office.cache(capacity=25), office.version()
+    cache, version = office.cache(max_bytes=25 * ENTITY_BYTES), office.version()
     for number in range(900, 910):
         cache.lookup(office.tenant_id, version, {("company", number)})
     assert 20 <= cached_count(cache, office) <= 25
@@ -227,7 +229,7 @@ def test_change_keeps_entities_being_rendered(office: Office) -> None:
 
 
 def test_capacity_zero_caches_nothing(office: Office, statements: list[str]) -> None:
-    cache = EntityCache(EntityStore(office.database), capacity=0)
+    cache = EntityCache(EntityStore(office.database), max_bytes=0)
     version = office.version()
     cache.lookup(office.tenant_id, version, {USER})
     statements.clear()
