@@ -1,8 +1,9 @@
 """What browsers are told: which pages may read a response, and what a request may carry."""
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
-from adapters.http import empty_response
+from adapters.http import EVERY_ORIGIN, empty_response, wire_settings
+from adapters.own_headers import EXPOSED
 from adapters.plain_views import PlainView
 
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"
@@ -14,15 +15,22 @@ PREFLIGHT_HEADERS = {
 }
 
 
-def allow_browsers(response: Response) -> Response:
-    """Let pages of any origin read the response, as generated Feathers apps do by default.
+def allow_browsers(response: Response) -> None:
+    """Let pages of the origins that the settings name read the response; by default of any.
 
     Credentials travel in headers that a foreign page would have to know, never in cookies.
     Source: docs/dialects/achieveapex.md A12.
     """
-    response.headers[ALLOW_ORIGIN] = "*"
-    response.headers["Access-Control-Expose-Headers"] = "ETag, X-Request-Id"
-    return response
+    headers = response.headers
+    headers["Access-Control-Expose-Headers"] = ", ".join(EXPOSED)
+    origins = wire_settings().cors_origins
+    if EVERY_ORIGIN in origins:
+        headers[ALLOW_ORIGIN] = EVERY_ORIGIN
+        return
+    headers.add("Vary", "Origin")
+    origin = request.headers.get("Origin")
+    if origin in origins:
+        headers[ALLOW_ORIGIN] = origin
 
 
 class Preflight(PlainView):

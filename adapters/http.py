@@ -20,15 +20,17 @@ SHOWN = "adapters.shown"
 MAX_CACHED_QUERY_BYTES = 2048
 """Longer queries are cached nowhere: there are too many different ones."""
 MAX_KEY_LENGTH = 255
-ETAG = re.compile(r'(?:W/)?"(\d+)-[0-9a-f]*"')
+EVERY_ORIGIN = "*"
+ETAG = re.compile(r'(?:W/)?"(\d{1,18})-[0-9a-f]*"', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class WireSettings:
-    """The settings that belong to a dialect's wire: AchieveApex's page sizes."""
+    """The settings that belong to the wire: AchieveApex's page sizes, and browsers' origins."""
 
     apex_default_limit: int = 10
     apex_max_limit: int = 100
+    cors_origins: tuple[str, ...] = (EVERY_ORIGIN,)
 
 
 def activities() -> Activities:

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 from werkzeug.routing import MapAdapter
 
 from adapters import achieveapex, deskera
+from adapters.cors import allow_browsers
 from adapters.http import WireSettings
 from adapters.rendered_records import RecordCache
 from core.activities import Activities
@@ -163,7 +164,9 @@ def _install_core(
     )
     app.extensions["record_cache"] = RecordCache(max_bytes=settings.record_cache_bytes)
     app.extensions["wire_settings"] = WireSettings(
-        apex_default_limit=settings.apex_default_limit, apex_max_limit=settings.apex_max_limit
+        apex_default_limit=settings.apex_default_limit,
+        apex_max_limit=settings.apex_max_limit,
+        cors_origins=settings.cors_origins,
     )
     app.extensions[directory.EXTENSION] = DirectoryEntries(database)
     return database
@@ -235,9 +238,12 @@ def _finisher(log: logs.RequestLog, metrics: Metrics) -> Callable[[Response], Re
         headers = response.headers
         headers.add(ID_HEADER, current.request_id)
         blueprint = current.blueprint
-        if blueprint in PRIVATE_BLUEPRINTS or owner_of(current.path)[0]:
+        is_dialect = bool(owner_of(current.path)[0])
+        if is_dialect or blueprint in PRIVATE_BLUEPRINTS:
             for name, value in DIALECT_HEADERS.items():
                 headers.add(name, value)
+        if is_dialect:
+            allow_browsers(response)
         rule = current.url_rule
         seconds = time.perf_counter() - current.began
         metrics.count(

@@ -157,6 +157,12 @@ class Settings:
         "AchieveApex: cap of `$limit`",
         default=100,
     )
+    cors_origins: tuple[str, ...] = setting(
+        "GATEWAY_CORS_ORIGINS",
+        names,
+        "Origins whose pages may call the dialects, as in `https://crm.example.com`; `*`: all",
+        default=("*",),
+    )
     directory_cache_bytes: int = setting(
         "GATEWAY_DIRECTORY_CACHE_BYTES",
         whole_number(0, 2**36),

@@ -20,6 +20,7 @@ from adapters.http import json_response
 from core.domain.errors import (
     ActivityNotFound,
     CoreError,
+    Forbidden,
     ForeignTenant,
     InvalidInput,
     NotAuthenticated,
@@ -102,9 +103,12 @@ def on_core_error(error: CoreError) -> Response:
     if isinstance(error, ActivityNotFound):
         return _answer(code, f"No record found for id '{error.activity_id}'")
     if isinstance(error, NotAuthenticated):
-        return _answer(code, error.public_message, data=_token_data(error))
+        data = _token_data(error) | {"reason": error.reason, "explanation": error.explanation}
+        return _answer(code, error.public_message, data=data)
     if isinstance(error, ForeignTenant):
         return _answer(code, FOREIGN_ORGANIZATION)
+    if isinstance(error, Forbidden) and error.missing_scope:
+        return _answer(code, error.public_message, data={"explanation": error.explanation})
     response = _answer(
         code, INTERNAL_ERROR if code == HTTPStatus.INTERNAL_SERVER_ERROR else error.public_message
     )
@@ -152,14 +156,14 @@ def _problem(field: str, reason: str) -> dict[str, Any]:
     return problem | {"message": reason}
 
 
-def _token_data(error: NotAuthenticated) -> dict[str, str] | None:
+def _token_data(error: NotAuthenticated) -> dict[str, str]:
     if isinstance(error, TokenExpired):
         return {"name": "TokenExpiredError", "expiredAt": timestamp_text(error.moment)}
     if isinstance(error, TokenNotActive):
         return {"name": "NotBeforeError", "date": timestamp_text(error.moment)}
     if JWT_REFUSAL.fullmatch(error.public_message):
         return {"name": "JsonWebTokenError"}
-    return None
+    return {}
 
 
 def _answer(code: int, message: str, *, data: Any = None) -> Response:

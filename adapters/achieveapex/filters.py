@@ -213,4 +213,5 @@ OPERATORS: dict[str, Operator] = {
     "$like": _like,
     "$notlike": _not_like,
     "$ilike": partial(_like, ignore_case=True),
+    "$iLike": partial(_like, ignore_case=True),
 }

@@ -2,19 +2,30 @@
 
 from typing import Any
 
-from marshmallow import Schema
+from flask import Response
+from werkzeug.exceptions import HTTPException
 
 from adapters.achieveapex import schemas
-from adapters.achieveapex.fields import EXPANSIONS, FIELDS, Kind
-from adapters.openapi import JSON, Operation, failures, header, parameter
+from adapters.achieveapex.errors import (
+    FeathersError,
+    on_core_error,
+    on_feathers_error,
+    on_http_error,
+)
+from adapters.achieveapex.fields import EXPANSIONS, FIELDS, UNKNOWN_KEY, Kind
+from adapters.openapi import (
+    Errors,
+    Failures,
+    Operation,
+    activity_id,
+    body,
+    header,
+    parameter,
+    success,
+)
+from core.domain.errors import ForeignTenant, InvalidActivity, InvalidQuery
+from core.write_rules import SEVERAL_MATCHES
 
-REASONS = {
-    400: "The query or a field cannot be read; each is named.",
-    404: "No such activity, or none that the filters match.",
-    405: "Not offered, in the words of stock Feathers.",
-    409: "The Idempotency-Key was used with another body.",
-    412: "The activity is no longer what If-Match names.",
-}
 IF_MATCH = header("If-Match", "Only change the activity if this is its ETag's version.")
 
 _TYPES: dict[Kind, dict[str, Any]] = {
@@ -43,15 +54,54 @@ FILTERS = [
 NARROWING = [SELECT, *FILTERS]
 
 
-def _body(schema: type[Schema]) -> Operation:
-    return {"required": True, "content": {JSON: {"schema": schema}}}
+NEW_ACTIVITY = {
+    "organization_id": 27,
+    "assigned_to_user_id": 46,
+    "subject": "Onboarding Call",
+    "note": "Initial onboarding for new client",
+    "public_description": "Welcome to our service",
+    "location": "Zoom Meeting",
+    "start_date": "2025-05-01",
+    "start_time": "10:00:00",
+    "end_date": "2025-05-01",
+    "end_time": "10:30:00",
+    "duration": 30,
+    "deal_id": 791,
+    "contact_id": 458,
+    "activity_type": "call",
+    "done": False,
+}
+"""The sample of the vendor's page, for the organization of the demo data."""
+
+PATCH = {"subject": "Onboarding and Product Overview Call", "duration": 45, "location": "Zoom"}
+BULK = {"ids": [123, 124], "done": True}
 
 
-def _failures(*statuses: int) -> Operation:
-    return failures(statuses, REASONS, schemas.ErrorBody)
+def _render(error: Any) -> Response:
+    if isinstance(error, FeathersError):
+        return on_feathers_error(error)
+    return (on_http_error if isinstance(error, HTTPException) else on_core_error)(error)
+
+
+_failures = Failures(schemas.ErrorBody, _render)
+WRONG_QUERY: Errors = {
+    "column": InvalidQuery("colour", UNKNOWN_KEY),
+    "operator": FeathersError(400, "Invalid query parameter $regex", data={"$regex": "a"}),
+}
+WRONG_FIELD: Errors = {"field": InvalidActivity("done", "must be boolean")}
+WRONG_BULK: Errors = {"ids": InvalidActivity("ids", "must be array of one id or more")}
+AMBIGUOUS: Errors = {"organization": InvalidQuery("tenant_id", SEVERAL_MATCHES)}
+FOREIGN: Errors = {"organization": ForeignTenant()}
+CREATE_MANY: Errors = {"many": FeathersError(405, "Can not create multiple entries")}
+PATCH_MANY: Errors = {"many": FeathersError(405, "Can not patch multiple entries")}
+
+
+def _id(example: int) -> Operation:
+    return activity_id(example, type="string", pattern="^[1-9][0-9]{0,15}$")
 
 
 LIST: Operation = {
+    "operationId": "findActivities",
     "parameters": [
         parameter("$limit", "Activities a page.", type="integer", minimum=0, default=10),
         parameter("$skip", "Matches to pass over.", type="integer", minimum=0, default=0),
@@ -65,24 +115,46 @@ LIST: Operation = {
         ),
         *FILTERS,
     ],
-    "responses": _failures(400),
+    "responses": success(200, "A page, and the number of all matches.")
+    | _failures(414, own={400: WRONG_QUERY, 403: FOREIGN}),
 }
 CREATE: Operation = {
-    "parameters": [SELECT],
-    "requestBody": _body(schemas.NewActivity),
-    "responses": _failures(400, 405, 409),
+    "operationId": "createActivity",
+    "parameters": [
+        header("Idempotency-Key", "A repeat with the same key and body gives the first answer."),
+        SELECT,
+    ],
+    "requestBody": body(schemas.NewActivity, NEW_ACTIVITY),
+    "responses": success(201, "The new activity.")
+    | _failures(409, 413, own={400: WRONG_FIELD, 403: FOREIGN, 405: CREATE_MANY}),
 }
 BULK_UPDATE: Operation = {
-    "requestBody": _body(schemas.Bulk),
-    "responses": _failures(400, 405),
+    "operationId": "patchActivities",
+    "requestBody": body(schemas.Bulk, BULK),
+    "responses": success(200, "The ids that were found.")
+    | _failures(413, own={400: WRONG_BULK | AMBIGUOUS, 403: FOREIGN, 405: PATCH_MANY}),
 }
-READ: Operation = {"parameters": NARROWING, "responses": _failures(400, 404)}
+READ: Operation = {
+    "operationId": "getActivity",
+    "parameters": [
+        _id(123),
+        header("If-None-Match", "Answer 304 if this is still the ETag."),
+        *NARROWING,
+    ],
+    "responses": success(200, "The activity.", etag=True)
+    | {"304": {"description": "The ETag is still right."}}
+    | _failures(404, 414, own={400: WRONG_QUERY | AMBIGUOUS, 403: FOREIGN}),
+}
 UPDATE: Operation = {
-    "parameters": [IF_MATCH, *NARROWING],
-    "requestBody": _body(schemas.ActivityPatch),
-    "responses": _failures(400, 404, 412),
+    "operationId": "patchActivity",
+    "parameters": [_id(123), IF_MATCH, *NARROWING],
+    "requestBody": body(schemas.ActivityPatch, PATCH),
+    "responses": success(200, "The activity as it is now.")
+    | _failures(404, 412, 413, own={400: WRONG_FIELD | AMBIGUOUS, 403: FOREIGN}),
 }
 DELETE: Operation = {
-    "parameters": [IF_MATCH, *NARROWING],
-    "responses": _failures(400, 404, 412),
+    "operationId": "removeActivity",
+    "parameters": [_id(124), IF_MATCH, *NARROWING],
+    "responses": success(200, "The activity as it was.")
+    | _failures(404, 412, own={400: WRONG_QUERY | AMBIGUOUS, 403: FOREIGN}),
 }

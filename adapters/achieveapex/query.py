@@ -1,7 +1,7 @@
 """Requests' queries: two transports merged, split into page, order, selection and conditions.
 
 Feathers clients put the query into the URL; the vendor's page shows it as the JSON body of a GET.
-Both are read, and a key of the URL wins (docs/dialects/achieveapex.md A91, A92).
+Both are read, and may not contradict each other (docs/dialects/achieveapex.md A91, A92).
 """
 
 import re
@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from adapters.achieveapex import filters, grammar
+from adapters.achieveapex.body_values import shortest
 from adapters.achieveapex.errors import FeathersError
 from adapters.achieveapex.fields import EXPANSIONS, FIELD_BY_NAME, UNKNOWN_KEY
 from adapters.achieveapex.query_values import parse_value
@@ -21,6 +22,8 @@ from core.domain.query import ActivityQuery, SortKey
 MAX_CONDITIONS = 1000  # Keys of all objects of one query.
 MAX_VALUES = 5000  # Elements of all its arrays.
 MAX_DIGITS = 20
+MAX_PROBLEMS = 20
+UNKNOWN_BODY_KEY = f"{UNKNOWN_KEY}; the body holds the one key query"
 FAST_JOIN = "fastJoinForActivityList"
 LEADING_INTEGER = re.compile(r"\s*([+-]?)0*(\d+)", re.ASCII)
 
@@ -28,14 +31,19 @@ LEADING_INTEGER = re.compile(r"\s*([+-]?)0*(\d+)", re.ASCII)
 class ListRequest(NamedTuple):
     """What the query of a request says.
 
-    `tenant_id` is the organization that is named outright, `select` the keys of the answer in
-    their order (None: all of them).
+    `tenant_ids` are the organizations that it names (none: those of the credential), `select` the
+    keys of the answer in their order (None: all of them).
     """
 
     query: ActivityQuery
-    tenant_id: int | None
+    tenant_ids: tuple[int, ...]
     select: tuple[str, ...] | None
     fast_join: bool
+
+    @property
+    def tenant_id(self) -> int | None:
+        """The organization, if one alone is named."""
+        return self.tenant_ids[0] if len(self.tenant_ids) == 1 else None
 
     @property
     def names_expansion(self) -> bool:
@@ -55,14 +63,14 @@ def to_query(query_string: bytes, body: bytes, settings: WireSettings) -> ListRe
 
 
 def _parse(query_string: bytes, body: bytes, settings: WireSettings) -> ListRequest:
-    query = _body_query(body) | grammar.parse(query_string)
+    query = _merged(_body_query(body), grammar.parse(query_string))
     _check_size(query)
     limit = _whole(query.pop("$limit", None), settings.apex_default_limit)
     offset = _whole(query.pop("$skip", None), 0)
     order = _order(query.pop("$sort", None))
     selected = _select(query.pop("$select", None))
     fast_join = _flag(query.pop(FAST_JOIN, None))
-    tenant_id = _tenant_id(query)
+    tenant_ids = _tenant_ids(query)
     for key in query:
         if key.startswith("$") and key not in ("$or", "$and"):
             raise FeathersError(400, f"Invalid filter value {key}")
@@ -70,23 +78,45 @@ def _parse(query_string: bytes, body: bytes, settings: WireSettings) -> ListRequ
     if filters.comparisons(where) > filters.MAX_COMPARISONS:
         raise InvalidQuery("query", f"takes at most {filters.MAX_COMPARISONS} comparisons")
     page = ActivityQuery(where, order, min(limit, settings.apex_max_limit), offset)
-    return ListRequest(page, tenant_id, selected, fast_join)
+    return ListRequest(page, tenant_ids, selected, fast_join)
 
 
 _parse_cached = lru_cache(maxsize=1024)(_parse)
 
 
 def _body_query(body: bytes) -> dict[str, Any]:
-    """Return `query` of a GET's body, of which nothing else is read."""
+    """Return `query` of a GET's body, which may hold nothing else: a filter is never ignored."""
     if not body.strip():
         return {}
     value = parse_json(body)
     if not isinstance(value, dict):
         raise InvalidQuery("body", "must be object")
-    query = value.get("query")
-    if not isinstance(query, dict | None):
-        raise InvalidQuery("body", "must have an object as its query")
-    return query or {}
+    unknown = [(f"body/{name}", UNKNOWN_BODY_KEY) for name in value if name != "query"]
+    if unknown:
+        raise InvalidQuery(*unknown[0], *unknown[1:MAX_PROBLEMS])
+    query = value.get("query", {})
+    if not isinstance(query, dict):
+        raise InvalidQuery("body/query", "must be object")
+    return query
+
+
+def _merged(in_body: dict[str, Any], in_url: dict[str, Any]) -> dict[str, Any]:
+    """Return both queries as one. Raises: InvalidQuery, for a key with two different values."""
+    for name in in_body.keys() & in_url.keys():
+        if _url_form(in_body[name]) != _url_form(in_url[name]):
+            raise InvalidQuery(name, "must be equal in the URL and in the body")
+    return in_body | in_url
+
+
+def _url_form(value: Any) -> Any:
+    """Return a value as a URL carries it: texts, and lists of one as their element."""
+    if isinstance(value, dict):
+        return [(name, _url_form(inner)) for name, inner in sorted(value.items())]
+    if isinstance(value, list):
+        return _url_form(value[0]) if len(value) == 1 else [_url_form(inner) for inner in value]
+    if value is None or isinstance(value, bool):
+        return "" if value is None else str(value).lower()
+    return str(shortest(value))
 
 
 def _check_size(query: dict[str, Any]) -> None:
@@ -163,11 +193,27 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _tenant_id(query: dict[str, Any]) -> int | None:
-    """Take an organization that is named outright out of the query; operators stay filters."""
+def _tenant_ids(query: dict[str, Any]) -> tuple[int, ...]:
+    """Return the organizations that are named outright or by `$in`; other operators are filters.
+
+    One alone is taken out of the query, as the statement names it anyway.
+    """
     value = query.get("organization_id")
-    if value is None or isinstance(value, dict | list):
-        return None
-    del query["organization_id"]
-    tenant_id: int = parse_value(FIELD_BY_NAME["organization_id"], value, "organization_id")
+    if isinstance(value, dict) and value.keys() == {"$in"}:
+        members = value["$in"] if isinstance(value["$in"], list) else [value["$in"]]
+    elif value is None or isinstance(value, dict | list):
+        return ()
+    else:
+        members = [value]
+    tenant_ids = tuple(dict.fromkeys(_tenant_id(member) for member in members))
+    if len(tenant_ids) == 1:
+        del query["organization_id"]
+    return tenant_ids
+
+
+def _tenant_id(value: Any) -> int:
+    field = FIELD_BY_NAME["organization_id"]
+    tenant_id: int | None = parse_value(field, value, field.wire)
+    if tenant_id is None:
+        raise InvalidQuery(field.wire, "must be integer")
     return tenant_id

@@ -5,7 +5,7 @@ of stock Feathers, word for word (docs/dialects/achieveapex.md A5, A6, A9).
 """
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 import orjson
@@ -17,8 +17,8 @@ from adapters.achieveapex.bodies import bulk_ids, object_body, tenant_of_write
 from adapters.achieveapex.details import Expansion
 from adapters.achieveapex.errors import FeathersError, on_core_error, on_feathers_error
 from adapters.achieveapex.query import ListRequest, to_query
-from adapters.achieveapex.translate import apply, references, select, show
-from adapters.cors import allow_browsers, allow_preflights
+from adapters.achieveapex.translate import apply, ignored, references, select, show
+from adapters.cors import allow_preflights
 from adapters.http import (
     activities,
     idempotency_key,
@@ -30,13 +30,15 @@ from adapters.http import (
     record_cache,
     wire_settings,
 )
+from adapters.own_headers import add_ignored
 from adapters.plain_views import PlainView, add_hidden_route
 from adapters.rendered_records import NO_CACHE, PageRecords
 from core.activities import Write
 from core.domain.entity import EntityRef
-from core.domain.errors import ActivityNotFound, CoreError, InvalidQuery
+from core.domain.errors import ActivityNotFound, CoreError, ForeignTenant, InvalidQuery
 from core.domain.model import MAX_ID, Activity, Found, Tenant
 from core.domain.query import EVERYTHING
+from core.spanning_pages import spanning_page
 
 NAME = "achieveapex"
 ID = re.compile(r"[1-9]\d{0,15}", re.ASCII)
@@ -45,7 +47,6 @@ NOT_SUPPORTED = "Method `{}` is not supported by this endpoint."
 blueprint = Blueprint(NAME, __name__, description="Activities as AchieveApex serves them.")
 blueprint.register_error_handler(CoreError, on_core_error)
 blueprint.register_error_handler(FeathersError, on_feathers_error)
-blueprint.after_request(allow_browsers)
 
 
 @blueprint.route("/activities", strict_slashes=False)
@@ -61,7 +62,7 @@ class ActivityList(PlainView):
         be sent as `{"query": {...}}` in the body.
         """
         requested = list_request()
-        return _page(requested)
+        return _spanning_page(requested) if len(requested.tenant_ids) > 1 else _page(requested)
 
     @blueprint.response(201, schemas.Activity)
     @blueprint.doc(**operations.CREATE)
@@ -86,7 +87,7 @@ class ActivityList(PlainView):
             tenant_id=tenant_of_write(requested, body),
             idempotency=idempotency_key(NAME, body),
         )
-        return json_response(answer, 201)
+        return add_ignored(json_response(answer, 201), ignored(body))
 
     @blueprint.response(200, schemas.BulkResult)
     @blueprint.doc(**operations.BULK_UPDATE)
@@ -147,7 +148,7 @@ class ActivityItem(PlainView):
             tenant_id=tenant_of_write(requested, body),
             if_versions=if_match_versions(),
         )
-        return _record(found, requested)
+        return add_ignored(_record(found, requested), ignored(body))
 
     @blueprint.response(200, schemas.Activity)
     @blueprint.doc(**operations.DELETE)
@@ -196,9 +197,17 @@ allow_preflights(blueprint, "/activities", "/activities/<path:activity_id>")
 
 
 def list_request() -> ListRequest:
-    """Return the query of this request; only a GET has it in the body too."""
+    """Return the query of this request; only a GET has it in the body too.
+
+    Raises: as `to_query`; ForeignTenant, for an organization that is not the credential's.
+    """
     body = request.get_data() if request.method in ("GET", "HEAD") else b""
-    return to_query(request.query_string, body, wire_settings())
+    requested = to_query(request.query_string, body, wire_settings())
+    several = requested.tenant_ids[1:] and requested.tenant_ids  # Of one alone the core knows.
+    foreign = set(several).difference(principal().tenant_ids)
+    if foreign:
+        raise ForeignTenant(detail=f"tenants {sorted(foreign)} are not the credential's")
+    return requested
 
 
 def id_in_path(raw: str) -> int:
@@ -222,11 +231,18 @@ def refuse_service_method() -> None:
         raise FeathersError(405, NOT_SUPPORTED.format(method))
 
 
+def _expansion(requested: ListRequest) -> Expansion:
+    return "compact" if requested.fast_join or requested.names_expansion else "none"
+
+
+def _shown(expansion: Expansion) -> Callable[[Sequence[Activity]], Set[EntityRef]]:
+    return no_references if expansion == "none" else references
+
+
 def _page(requested: ListRequest) -> Response:
-    expansion: Expansion = "compact" if requested.fast_join or requested.names_expansion else "none"
-    shown = no_references if expansion == "none" else references
+    expansion = _expansion(requested)
     cache = record_cache() if requested.select is None else NO_CACHE
-    records = PageRecords(cache, (NAME, expansion), shown)
+    records = PageRecords(cache, (NAME, expansion), _shown(expansion))
     page = activities().page(
         principal(), requested.query, tenant_id=requested.tenant_id, expand=records.expand
     )
@@ -234,11 +250,31 @@ def _page(requested: ListRequest) -> Response:
     def show_one(activity: Activity) -> dict[str, Any]:
         return select(show(activity, page.related, page.tenant, expansion), requested.select)
 
-    _, _, limit, offset = requested.query
-    data = records.render(page, show_one)
-    body = {"total": page.total, "limit": limit, "skip": offset, "data": data}
     mark_shown(page.tenant.id, page.versions)
-    return json_response(body)
+    return _listed(requested, page.total, records.render(page, show_one))
+
+
+def _spanning_page(requested: ListRequest) -> Response:
+    """Return a page of several organizations, which is kept nowhere."""
+    expansion = _expansion(requested)
+    shown = _shown(expansion)
+    page = spanning_page(
+        activities(),
+        principal(),
+        requested.query,
+        tenant_ids=requested.tenant_ids,
+        expand=lambda listed, _versions: shown(listed),
+    )
+    records = [
+        select(show(found.activity, found.related, found.tenant, expansion), requested.select)
+        for found in page.found
+    ]
+    return _listed(requested, page.total, records)
+
+
+def _listed(requested: ListRequest, total: int, records: Sequence[Any]) -> Response:
+    _, _, limit, offset = requested.query
+    return json_response({"total": total, "limit": limit, "skip": offset, "data": records})
 
 
 def no_references(_activities: Sequence[Activity]) -> Set[EntityRef]:

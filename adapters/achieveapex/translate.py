@@ -202,3 +202,8 @@ def _with_clocks(activity: Activity, changes: dict[str, Any], tenant: Tenant) ->
         key = "end_time" if activity.start_date == activity.end_date else "end_date"
         raise InvalidActivity(key, f"must not be before {key.replace('end', 'start')}")
     return activity
+
+
+def ignored(body: dict[str, Any]) -> list[str]:
+    """Return the keys of a written body that no client can write, beside the organization."""
+    return [name for name in body if name in READ_ONLY and name != "organization_id"]

@@ -1,5 +1,6 @@
 """Bodies of requests: what must be true of them whatever is stored."""
 
+from collections.abc import Container
 from typing import Any
 
 from marshmallow import ValidationError
@@ -10,6 +11,7 @@ from core.domain.errors import InvalidActivity
 from core.domain.validators import Refused
 
 BULK_KEYS = ("visibility_type", "is_status")
+BULK_BODY_KEYS = frozenset({"ids", *BULK_KEYS})
 
 
 def object_body(body: Any) -> dict[str, Any]:
@@ -43,3 +45,12 @@ def bulk_ids(body: Any) -> tuple[int, ...]:
         return parse_bulk_ids(body)
     except Refused as refusal:
         raise InvalidActivity("body", str(refusal)) from refusal
+
+
+def ignored_keys(body: dict[str, Any], known: Container[str]) -> list[str]:
+    """Return the keys of a body that mean nothing: unknown ones, and other spellings of known."""
+    return [
+        key
+        for key in body
+        if key.lower() not in known or (key != key.lower() and key.lower() in body)
+    ]

@@ -18,7 +18,9 @@ from adapters.http import json_response
 from core.domain.errors import (
     ActivityNotFound,
     CoreError,
+    Forbidden,
     InvalidInput,
+    NotAuthenticated,
 )
 
 FIXED_TEXTS = {401: "Could not validate the user", 403: "Forbidden"}
@@ -32,12 +34,25 @@ Problems = Sequence[tuple[str, str]]
 
 
 def on_core_error(error: CoreError) -> Response:
-    """Return a core error below /v1/crm; input errors name their fields."""
+    """Return a core error below /v1/crm.
+
+    Input errors name their fields; refused credentials say in `debugMessage` what is wrong.
+    """
     status = status_of(error)
     problems = error.problems if isinstance(error, InvalidInput) else ()
-    response = _envelope(status, FIXED_TEXTS.get(status, error.public_message), problems)
+    text = FIXED_TEXTS.get(status, error.public_message)
+    response = _envelope(status, text, problems, debug=_explanation(error))
     response.headers.update(retry_headers(error))
     return response
+
+
+def _explanation(error: CoreError) -> str | None:
+    """Return what is wrong with a credential, where that may be told."""
+    if isinstance(error, NotAuthenticated):
+        return error.explanation
+    if isinstance(error, Forbidden) and error.missing_scope:
+        return error.explanation
+    return None
 
 
 def on_http_error(error: HTTPException) -> Response:
@@ -62,12 +77,14 @@ def edge_error(status: int, message: str, path: str) -> Response:
     return json_response(body, status)
 
 
-def _envelope(status: int, message: str, problems: Problems = ()) -> Response:
+def _envelope(
+    status: int, message: str, problems: Problems = (), *, debug: str | None = None
+) -> Response:
     name = SPRING_NAMES.get(status) or HTTPStatus(status).name
     body: dict[str, Any] = {
         "code": status,
         "errorMessage": message,
-        "debugMessage": message,  # docs/dialects/deskera.md D102.
+        "debugMessage": debug or message,  # docs/dialects/deskera.md D102.
         "httpStatus": name,
     }
     if problems:

@@ -1,12 +1,12 @@
 """The grammar of the `query` parameter: a text is cut into conditions, whatever they mean.
 
     query     = ["query="] [condition *("," condition)] [","]
-    condition = key ("=" | ">" | ">=" | "<" | "<=") value  /  key "!null"
+    condition = key ("=" | "!=" | ">" | ">=" | "<" | "<=") value  /  key "!null"
     value     = '"' any text without '"' '"'  /  any text up to the next ","
 
 Its only documentation is one example; the rest are fossils of the 2020 page (quoted text) and of
-Deskera's other APIs (`>=`, `!null`, the trailing comma). The leading `query=` is the parameter's
-own name, which the example repeats. Blanks around a key or a bare value do not count.
+Deskera's other APIs (`>=`, `!null`, the trailing comma); `!=` is ours. The leading `query=` is the
+parameter's own name, which the example repeats. Blanks around a key or a bare value do not count.
 Source: docs/dialects/deskera.md D80, D81, D87.
 """
 
@@ -19,8 +19,9 @@ MAX_BYTES = 8192
 MAX_CONDITIONS = 100
 MAX_EXCERPT = 60
 BLANKS = " \t\r\n"
-HEAD = re.compile(r"[ \t\r\n]*(\w+)[ \t\r\n]*(!null|>=|<=|>|<|=)[ \t\r\n]*", re.ASCII)
+HEAD = re.compile(r"[ \t\r\n]*(\w+)[ \t\r\n]*(!null|!=|>=|<=|>|<|=)[ \t\r\n]*", re.ASCII)
 NOT_NULL = "!null"
+NOT_EQUAL = "!="
 
 
 class Term(NamedTuple):
@@ -55,7 +56,7 @@ def _term(query: str, start: int) -> tuple[Term, int]:
     head = HEAD.match(query, start)
     if head is None:
         rest = query[start:].partition(",")[0]
-        raise unreadable(rest, "is not a key, an operator (= > >= < <= !null) and a value")
+        raise unreadable(rest, "is not a key, an operator (= != > >= < <= !null) and a value")
     value, end = "", head.end()
     if head[2] != NOT_NULL:
         value, end = _value(query, start, end)

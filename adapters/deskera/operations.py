@@ -4,29 +4,37 @@ The names of parameters, bodies and answers are those of Deskera's page. Descrip
 come with the views; what is here is merged into them.
 """
 
+from typing import Any
+
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
 from adapters.deskera import schemas
+from adapters.deskera.errors import on_core_error, on_http_error
 from adapters.deskera.filters import KEYS
 from adapters.deskera.grammar import MAX_BYTES
 from adapters.deskera.query import DEFAULT_PAGE_SIZE, DEFAULT_SORT, MAX_PAGE_SIZE, SORT_FIELDS
-from adapters.openapi import Operation, body, failures, header, parameter
+from adapters.openapi import (
+    Errors,
+    Failures,
+    Operation,
+    activity_id,
+    body,
+    header,
+    parameter,
+    success,
+)
+from core.domain.errors import InvalidActivity, InvalidQuery
 from core.domain.model import MAX_ID, MAX_LINKED_IDS
+from core.write_rules import SEVERAL_MATCHES
 
-REASONS = {
-    400: "The body, a parameter or the query cannot be read.",
-    401: "There is no usable credential.",
-    403: "The credential may not do this.",
-    404: "There is no such activity, or none that the caller may know of.",
-    409: "The Idempotency-Key came with another body before.",
-    412: "The activity has another version than If-Match names.",
-    413: "The body is too large.",
-    503: "The service cannot answer for the moment.",
-}
 QUERY = (
     "Conditions joined by commas, such as `name=act,contact_id=179642,date>1628121600`. Keys: "
-    f"{', '.join(KEYS)}. Different keys must all match; of a repeated key any value may. `name` "
-    "is found inside names, whatever the case; `date` is the start, in seconds since 1970 or as a "
-    "day, and also takes > >= < <=; `key!null` matches any value that is set. Text may stand in "
-    '"quotes".'
+    f"{', '.join(KEYS)}. Different keys must all match; of a repeated key any value may. `!=` asks "
+    "for another value than is shown, of lists for no such member. `name` is found inside names, "
+    "whatever the case. Start, end (`date` is the start) and timestamps take RFC 3339, seconds "
+    "since 1970 or a day, and also > >= < <=. `key!null` matches any value that is set. Text may "
+    'stand in "quotes".'
 )
 SAMPLE_BODY = {
     "name": "Act-001",
@@ -45,8 +53,20 @@ SAMPLE_BODY = {
 }
 
 
-def _failures(*statuses: int) -> Operation:
-    return failures({401, 403, 503, *statuses}, REASONS, schemas.ErrorBody)
+def _render(error: Any) -> Response:
+    return (on_http_error if isinstance(error, HTTPException) else on_core_error)(error)
+
+
+_failures = Failures(schemas.ErrorBody, _render)
+WRONG_BODY: Errors = {"field": InvalidActivity("end", "is before start")}
+WRONG_PARAMETER: Errors = {"parameter": InvalidQuery("pageSize", "must be a whole number")}
+WRONG_IDS: Errors = {"ids": InvalidActivity("ids", "must name at least one activity")}
+NO_LIST: Errors = {"body": InvalidActivity("body", "must be a list of integers")}
+AMBIGUOUS: Errors = {"tenant": InvalidQuery("tenant_id", SEVERAL_MATCHES)}
+
+
+def _id(example: int) -> Operation:
+    return activity_id(example, type="integer", minimum=1, maximum=MAX_ID)
 
 
 IF_MATCH = header("If-Match", "Only change the activity if this is its ETag's version.")
@@ -79,7 +99,8 @@ LIST: Operation = {
         ),
         parameter("query", QUERY, type="string", maxLength=MAX_BYTES),
     ],
-    "responses": _failures(400),
+    "responses": success(200, "One page, and the number of all matches.")
+    | _failures(414, own={400: WRONG_PARAMETER}),
 }
 CREATE: Operation = {
     "operationId": "createActivity",
@@ -87,30 +108,36 @@ CREATE: Operation = {
         header("Idempotency-Key", "A repeat with the same key and body gives the first answer."),
     ],
     "requestBody": body(schemas.ActivityBody, SAMPLE_BODY),
-    "responses": _failures(400, 409, 413),
+    "responses": success(201, "The id of the new activity.")
+    | _failures(409, 413, own={400: WRONG_BODY}),
 }
 READ: Operation = {
     "operationId": "getActivity",
-    "parameters": [header("If-None-Match", "Answer 304 if this is still the ETag.")],
-    "responses": {"304": {"description": "The ETag is still right."}} | _failures(404),
+    "parameters": [
+        _id(81),
+        header("If-None-Match", "Answer 304 if this is still the ETag."),
+    ],
+    "responses": success(200, "The activity.", etag=True)
+    | {"304": {"description": "The ETag is still right."}}
+    | _failures(404, own={400: AMBIGUOUS}),
 }
 UPDATE: Operation = {
     "operationId": "updateActivity",
-    "parameters": [IF_MATCH],
+    "parameters": [_id(1), IF_MATCH],
     "requestBody": body(schemas.ActivityBody, SAMPLE_BODY),
-    "responses": _failures(400, 404, 412, 413),
+    "responses": success(200, "The id of the activity.")
+    | _failures(404, 412, 413, own={400: WRONG_BODY | AMBIGUOUS}),
 }
 DELETE: Operation = {
     "operationId": "deleteActivity",
-    "parameters": [IF_MATCH],
-    "responses": _failures(404, 412),
+    "parameters": [_id(2), IF_MATCH],
+    "responses": success(204, "Deleted.") | _failures(404, 412, own={400: AMBIGUOUS}),
 }
 BULK_UPDATE: Operation = {
     "operationId": "updateActivities",
-    "requestBody": body(
-        schemas.MultiActivityUpdate, {"ids": [246, 107], "visibility_type": "private"}
-    ),
-    "responses": _failures(400, 413),
+    "requestBody": body(schemas.MultiActivityUpdate, {"ids": [1, 81], "is_status": True}),
+    "responses": success(200, "Done, as far as the ids are known.", counts=True)
+    | _failures(413, own={400: WRONG_IDS | AMBIGUOUS}),
 }
 BULK_DELETE: Operation = {
     "operationId": "deleteActivities",
@@ -121,7 +148,8 @@ BULK_DELETE: Operation = {
             "minItems": 1,
             "maxItems": MAX_LINKED_IDS,
         },
-        [1, 2],
+        [2],
     ),
-    "responses": _failures(400, 413),
+    "responses": success(204, "Deleted, as far as the ids are known.", counts=True)
+    | _failures(413, own={400: NO_LIST | AMBIGUOUS}),
 }

@@ -17,6 +17,7 @@ MAX_ROWS = 2**53
 NUMBER = re.compile(r"\d{1,16}", re.ASCII)
 DEFAULT_SORT = "updated_at"
 DIRECTIONS = {"ASC": False, "DESC": True}
+PARAMETERS = frozenset({"page", "pageSize", "sortBy", "sortDir", "query", ""})
 SORT_FIELDS = {
     "id": "id",
     "name": "subject",
@@ -41,9 +42,10 @@ SORT_FIELDS = {
 
 
 class ListRequest(NamedTuple):
-    """What the query string of a list says."""
+    """What the query string of a list says; `ignored` are the parameters that mean nothing."""
 
     query: ActivityQuery
+    ignored: tuple[str, ...]
 
     @property
     def page_number(self) -> int:
@@ -61,17 +63,19 @@ def to_query(query_string: bytes) -> ListRequest:
     Raises: InvalidQuery, naming the parameter.
     Source: docs/dialects/deskera.md D71 to D76.
     """
-    given = _parameters(query_string)
+    sent = _parameters(query_string)
+    given = {name: value for name, value in sent.items() if value}
     page = _number(given, "page", default=1, most=MAX_ROWS)
     size = _number(given, "pageSize", default=DEFAULT_PAGE_SIZE, most=MAX_PAGE_SIZE)
     if page * size > MAX_ROWS:
         raise InvalidQuery("page", f"is beyond row {MAX_ROWS}")
     where = to_condition(given.get("query", ""))
-    return ListRequest(ActivityQuery(where, _order(given), size, (page - 1) * size))
+    query = ActivityQuery(where, _order(given), size, (page - 1) * size)
+    return ListRequest(query, tuple(name for name in sent if name not in PARAMETERS))
 
 
 def _parameters(query_string: bytes) -> dict[str, str]:
-    """Return the parameters that are not empty, decoded once; the first of a name wins."""
+    """Return the parameters, decoded once; the first of a name wins."""
     given: dict[str, str] = {}
     for pair in query_string.split(b"&"):
         raw_name, _, raw_value = pair.partition(b"=")
@@ -79,7 +83,7 @@ def _parameters(query_string: bytes) -> dict[str, str]:
         value = _decoded(raw_value, parameter=name)
         if name not in given:
             given[name] = value
-    return {name: value for name, value in given.items() if value}
+    return given
 
 
 def _decoded(raw: bytes, *, parameter: str) -> str:

@@ -1,6 +1,7 @@
 """Deskera's activity API: /v1/crm/activities and what is below it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -9,12 +10,12 @@ from flask.blueprints import BlueprintSetupState
 from flask_smorest import Blueprint
 from werkzeug.routing import IntegerConverter, Map
 
-from adapters.cors import allow_browsers, allow_preflights
+from adapters.cors import allow_preflights
 from adapters.deskera import operations, schemas
-from adapters.deskera.bodies import bulk_change, bulk_ids
+from adapters.deskera.bodies import BULK_BODY_KEYS, bulk_change, bulk_ids, ignored_keys, object_body
 from adapters.deskera.errors import on_core_error
 from adapters.deskera.query import ListRequest, to_query
-from adapters.deskera.translate import apply, references, show
+from adapters.deskera.translate import apply, ignored, references, show
 from adapters.http import (
     activities,
     empty_response,
@@ -26,18 +27,20 @@ from adapters.http import (
     principal,
     record_cache,
 )
+from adapters.own_headers import add_counts, add_ignored
 from adapters.plain_views import PlainView
 from adapters.rendered_records import PageRecords
 from core.domain.errors import CoreError
-from core.domain.model import MAX_ID, Activity, Page, Tenant
+from core.domain.model import MAX_ID, Activity, Page, Tenant, blank_activity
 
 NAME = "deskera"
+_ANYWHERE = Tenant(0, "", "UTC", "UTC")
+_BLANK = blank_activity(tenant_id=0, user_id=0, now=datetime(1970, 1, 1, tzinfo=UTC))
 
 blueprint = Blueprint(
     NAME, __name__, url_prefix="/v1/crm", description="Activities as Deskera's CRM API has them."
 )
 blueprint.register_error_handler(CoreError, on_core_error)
-blueprint.after_request(allow_browsers)
 
 
 class ActivityIdConverter(IntegerConverter):
@@ -67,7 +70,7 @@ class ActivityList(PlainView):
         records = PageRecords(record_cache(), NAME, references)
         page = activities().page(principal(), requested.query, expand=records.expand)
         mark_shown(page.tenant.id, page.versions)
-        return json_response(_envelope(page, records, requested))
+        return add_ignored(json_response(_envelope(page, records, requested)), requested.ignored)
 
     @blueprint.response(201, schemas.ActivityId)
     @blueprint.doc(**operations.CREATE)
@@ -79,7 +82,11 @@ class ActivityList(PlainView):
         body = json_body()
         key = idempotency_key(NAME, body)
         answer = activities().create(principal(), _write(body), _id_answer, idempotency=key)
-        return json_response(answer, 201)
+        # From the body alone, as the record of a repeat is not read again; and in any zone, as
+        # two instants have the same span in all of them.
+        has_span = {"end", "duration"} <= object_body(body).keys()
+        made = apply(_BLANK, body, _ANYWHERE) if has_span else _BLANK
+        return _written(json_response(answer, 201), made, body)
 
 
 @blueprint.route("/activities/<deskera_activity_id:activity_id>", strict_slashes=False)
@@ -95,7 +102,8 @@ class ActivityItem(PlainView):
         )
         if versions is not None:
             mark_shown(tenant.id, versions)
-        return json_response(show(activity, related, tenant), etag_version=activity.version)
+        document = show(activity, related, tenant)
+        return _answered(json_response(document, etag_version=activity.version))
 
     @blueprint.response(200, schemas.ActivityId)
     @blueprint.doc(**operations.UPDATE)
@@ -105,16 +113,18 @@ class ActivityItem(PlainView):
         An activity read from here can be sent back as a whole: keys that carry what is shown
         already, and keys that are not a client's to write, change nothing.
         """
-        write = _write(json_body())
-        activities().change(principal(), activity_id, write, if_versions=if_match_versions())
-        return json_response({"id": activity_id})
+        body = json_body()
+        found = activities().change(
+            principal(), activity_id, _write(body), if_versions=if_match_versions()
+        )
+        return _written(json_response({"id": activity_id}), found.activity, body)
 
     @blueprint.response(204)
     @blueprint.doc(**operations.DELETE)
     def delete(self, activity_id: int) -> Response:
         """Delete one activity."""
         activities().remove(principal(), activity_id, if_versions=if_match_versions())
-        return empty_response(204)
+        return _answered(empty_response(204))
 
 
 @blueprint.route("/activities/bulkUpdate", strict_slashes=False)
@@ -124,10 +134,15 @@ class BulkUpdate(PlainView):
     @blueprint.response(200)
     @blueprint.doc(**operations.BULK_UPDATE)
     def patch(self) -> Response:
-        """Change the visibility or the status of several activities; unknown ids are skipped."""
-        activity_ids, body = bulk_change(json_body())
-        activities().change_many(principal(), activity_ids, _write(body))
-        return empty_response(200)
+        """Change the visibility or the status of several activities; unknown ids are skipped.
+
+        The headers tell how many ids were found, and how many were not.
+        """
+        sent = json_body()
+        activity_ids, body = bulk_change(sent)
+        found = activities().change_many(principal(), activity_ids, _write(body))
+        response = add_counts(empty_response(200), activity_ids, found)
+        return _answered(response, ignored_keys(sent, BULK_BODY_KEYS))
 
 
 @blueprint.route("/activities/bulkDelete", strict_slashes=False)
@@ -137,9 +152,13 @@ class BulkDelete(PlainView):
     @blueprint.response(204)
     @blueprint.doc(**operations.BULK_DELETE)
     def post(self) -> Response:
-        """Delete several activities; the body is a bare list of ids, unknown ones are skipped."""
-        activities().remove_many(principal(), bulk_ids(json_body()))
-        return empty_response(204)
+        """Delete several activities; the body is a bare list of ids, unknown ones are skipped.
+
+        The headers tell how many ids were found, and how many were not.
+        """
+        activity_ids = bulk_ids(json_body())
+        found = activities().remove_many(principal(), activity_ids)
+        return _answered(add_counts(empty_response(204), activity_ids, found))
 
 
 allow_preflights(
@@ -149,6 +168,15 @@ allow_preflights(
     "/activities/bulkUpdate",
     "/activities/bulkDelete",
 )
+
+
+def _answered(response: Response, ignored_keys: Iterable[str] = ()) -> Response:
+    """Return the response of a call that takes no parameters, with what was ignored named."""
+    return add_ignored(response, [*request.args, *ignored_keys] if request.args else ignored_keys)
+
+
+def _written(response: Response, activity: Activity, body: dict[str, Any]) -> Response:
+    return _answered(response, ignored(activity, body))
 
 
 def _envelope(page: Page, records: PageRecords, requested: ListRequest) -> dict[str, Any]:

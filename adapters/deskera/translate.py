@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
-from adapters.deskera.bodies import object_body
-from adapters.deskera.body_values import later
+from adapters.deskera.bodies import ignored_keys, object_body
+from adapters.deskera.body_values import later, parse_duration
 from adapters.deskera.details import (
     deal_info,
     organization_info,
@@ -217,3 +217,17 @@ def _with_duration(
         activity = with_instant(activity, "end", end, tenant_timezone=tenant.timezone)
     stored = None if minutes == span_minutes(activity) else minutes
     return activity._replace(duration_minutes=stored)
+
+
+def ignored(activity: Activity, body: dict[str, Any]) -> list[str]:
+    """Return the keys of a written body that had no effect on this activity, made from it.
+
+    Those that no client writes, and a duration beside the key `end` that is not the one shown.
+    """
+    names = ignored_keys(body, FIELD_BY_NAME)
+    given = object_body(body)
+    if "end" in given and "duration" in given and span_minutes(activity) is not None:
+        raw = given["duration"]
+        if parse_duration("" if raw is None else raw) != shown_minutes(activity):
+            names.append("duration")
+    return names

@@ -121,13 +121,15 @@ def test_dead_keys_are_refused_everywhere(
     assert credentials.revoke(revoked)
     clock.now = ends_at
     time.sleep(RECHECK_SECONDS)
-    for person in persons:
+    for person, reason in zip(persons, ("unknown", "expired"), strict=True):
         assert refused(person.deskera("GET")) == UNAUTHORIZED
+        explanation = f"The credential in x-api-key is {reason}."
         assert person.apex("GET").json == {
             "name": "NotAuthenticated",
             "message": "Invalid API key",
             "code": 401,
             "className": "not-authenticated",
+            "data": {"reason": reason, "explanation": explanation},
         }
 
 
@@ -141,5 +143,9 @@ def test_scopes_hold_in_both_dialects(client: FlaskClient, tenant: Home):
             assert (answer.status_code == 404) == (method in methods)
             assert method in methods or refused(answer) == FORBIDDEN
         for method in ("GET", "PATCH", "DELETE"):
-            answer = person.apex(method, "/activities/1", json={})
-            assert answer.json == (not_found(1) if method in methods else forbidden)
+            body = None if method == "GET" else {}
+            answer = person.apex(method, "/activities/1", json=body)
+            lacking = "read" if method == "GET" else "write"
+            data = {"explanation": f"The credential lacks the scope {lacking}."}
+            refusal = forbidden | {"data": data}
+            assert answer.json == (not_found(1) if method in methods else refusal)

@@ -4,6 +4,7 @@ import pytest
 from flask.testing import FlaskClient
 from support.both_api import Both
 from support.callers import Home
+from support.clock import Clock
 from support.deskera_api import NOT_FOUND, PLACE, fields_of, refused
 from werkzeug.test import TestResponse
 
@@ -37,6 +38,45 @@ def test_spanning_lists_need_an_organization(spanning: Both, tenant: Home, other
     assert (made["id"], made["organization_id"]) == (2, other.id)
 
 
+def test_several_organizations_are_listed_in_one_order(
+    spanning: Both, tenant: Home, other: Home, clock: Clock
+):
+    several = f"organization_id[$in][0]={tenant.id}&organization_id[$in][1]={other.id}"
+    page = spanning.apex("GET", query=several).json
+    ids = sorted((1, home.id) for home in (tenant, other)) + [(2, tenant.id)]
+    assert page["total"] == 3
+    assert [(one["id"], one["organization_id"]) for one in page["data"]] == ids
+    backwards = spanning.apex("GET", query=f"{several}&$sort[id]=-1&$skip=1&$limit=1").json
+    assert [(one["id"], one["organization_id"]) for one in backwards["data"]] == [ids[1]]
+    clock.advance(seconds=1)
+    spanning.apex("PATCH", "/activities/2", json={"location": "here", "duration": 5})
+    for key in ("location", "duration", "updated_at", "assigned_to_user_id"):
+        for direction in (1, -1):
+            query = f"{several}&$sort[{key}]={direction}"
+            shown = spanning.apex("GET", query=query).json["data"]
+            nulls = [one for one in shown if one[key] is None]
+            known = sorted(
+                (one[key] for one in shown if one[key] is not None), reverse=direction < 0
+            )
+            expected = [*known, *(None for _ in nulls)]
+            if direction < 0:
+                expected = [*(None for _ in nulls), *known]
+            assert [one[key] for one in shown] == expected
+    assert spanning.apex.total(f"{several}&subject=of {other.id}") == 1
+
+
+def test_foreign_member_is_forbidden(spanning: Both, tenant: Home):
+    query = f"organization_id[$in][0]={tenant.id}&organization_id[$in][1]=9"
+    for path in ("/activities", "/activities/1"):
+        assert spanning.apex("GET", path, query=query).status_code == 403
+
+
+def test_merged_lists_have_a_last_row(spanning: Both, tenant: Home, other: Home):
+    several = f"organization_id[$in][0]={tenant.id}&organization_id[$in][1]={other.id}"
+    assert spanning.apex("GET", query=f"{several}&$skip=990").status_code == 200
+    assert spanning.apex("GET", query=f"{several}&$skip=991").status_code == 400
+
+
 def test_spanning_ids_are_searched(spanning: Both, tenant: Home, other: Home):
     assert spanning.deskera.read(2)["name"] == f"of {tenant.id}"
     assert spanning.apex("GET", "/activities/2").json["organization_id"] == tenant.id
@@ -44,7 +84,8 @@ def test_spanning_ids_are_searched(spanning: Both, tenant: Home, other: Home):
         answer = spanning.deskera(method, 1, json={"name": "x"})
         assert fields_of(answer) == (400, ["tenant_id"])
     for method in ("GET", "PATCH", "DELETE"):
-        answer = spanning.apex(method, "/activities/1", json={"subject": "x"})
+        body = {"json": {"subject": "x"}} if method == "PATCH" else {}
+        answer = spanning.apex(method, "/activities/1", **body)
         assert apex_problem(answer) == (400, "BadRequest", "/organization_id")
     query = f"organization_id={other.id}"
     changed = spanning.apex("PATCH", "/activities/1", query=query, json={"subject": "x"}).json

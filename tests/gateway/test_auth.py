@@ -168,6 +168,8 @@ def test_expired_jwt_is_refused_at_once(client: FlaskClient, tenant: Home, clock
     assert answer.json["data"] == {
         "name": "TokenExpiredError",
         "expiredAt": "2026-03-01T13:00:00.000Z",
+        "reason": "expired",
+        "explanation": "The credential in Authorization is expired.",
     }
 
 

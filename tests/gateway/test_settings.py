@@ -32,6 +32,7 @@ GOOD = {
     "GATEWAY_APEX_DEFAULT_LIMIT": "25",
     "GATEWAY_APEX_MAX_LIMIT": "50",
     "GATEWAY_DIRECTORY_CACHE_BYTES": "0",
+    "GATEWAY_CORS_ORIGINS": "https://crm.example.com, https://app.example.com",
     "GATEWAY_ANSWER_CACHE_BYTES": "1000000",
     "GATEWAY_RECORD_CACHE_BYTES": "0",
     "GATEWAY_WORKERS": "3",

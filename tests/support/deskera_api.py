@@ -67,6 +67,9 @@ def refused(answer: TestResponse) -> tuple[int, dict[str, Any]]:
     body = dict(answer.json)
     keys = ["code", "errorMessage", "debugMessage", "httpStatus", "errors"]
     assert list(body) == keys[: len(body)], answer.text
+    if answer.status_code in (401, 403):  # What is wrong with the credential is told here.
+        assert "credential" in body["debugMessage"]
+        body["debugMessage"] = body["errorMessage"]
     return answer.status_code, body
 
 

@@ -40,7 +40,8 @@ from core.domain.errors import (
 
 MOMENT = datetime(2025, 4, 1, 12, 0, 0, 5999, tzinfo=UTC)
 NOT_AUTHENTICATED = '"code":401,"className":"not-authenticated"'
-JWT_DATA = f'{NOT_AUTHENTICATED},"data":{{"name":"JsonWebTokenError"}}}}'
+UNKNOWN = '"reason":"unknown","explanation":"The credential in the request is unknown."'
+JWT_DATA = f'{NOT_AUTHENTICATED},"data":{{"name":"JsonWebTokenError",{UNKNOWN}}}}}'
 
 
 @pytest.mark.parametrize(
@@ -53,11 +54,13 @@ JWT_DATA = f'{NOT_AUTHENTICATED},"data":{{"name":"JsonWebTokenError"}}}}'
         ),
         (
             NotAuthenticated(),
-            f'{{"name":"NotAuthenticated","message":"Not authenticated",{NOT_AUTHENTICATED}}}',
+            f'{{"name":"NotAuthenticated","message":"Not authenticated",{NOT_AUTHENTICATED},'
+            f'"data":{{{UNKNOWN}}}}}',
         ),
         (
             NotAuthenticated("Invalid API key"),
-            f'{{"name":"NotAuthenticated","message":"Invalid API key",{NOT_AUTHENTICATED}}}',
+            f'{{"name":"NotAuthenticated","message":"Invalid API key",{NOT_AUTHENTICATED},'
+            f'"data":{{{UNKNOWN}}}}}',
         ),
         (
             NotAuthenticated("jwt malformed"),
@@ -74,16 +77,24 @@ JWT_DATA = f'{NOT_AUTHENTICATED},"data":{{"name":"JsonWebTokenError"}}}}'
         (
             TokenExpired(MOMENT),
             f'{{"name":"NotAuthenticated","message":"jwt expired",{NOT_AUTHENTICATED},'
-            '"data":{"name":"TokenExpiredError","expiredAt":"2025-04-01T12:00:00.005Z"}}',
+            '"data":{"name":"TokenExpiredError","expiredAt":"2025-04-01T12:00:00.005Z",'
+            '"reason":"expired","explanation":"The credential in the request is expired."}}',
         ),
         (
             TokenNotActive(MOMENT),
             f'{{"name":"NotAuthenticated","message":"jwt not active",{NOT_AUTHENTICATED},'
-            '"data":{"name":"NotBeforeError","date":"2025-04-01T12:00:00.005Z"}}',
+            '"data":{"name":"NotBeforeError","date":"2025-04-01T12:00:00.005Z",'
+            '"reason":"not yet valid",'
+            '"explanation":"The credential in the request is not yet valid."}}',
         ),
         (
             Forbidden(),
             '{"name":"Forbidden","message":"Forbidden","code":403,"className":"forbidden"}',
+        ),
+        (
+            Forbidden(missing_scope="write"),
+            '{"name":"Forbidden","message":"Forbidden","code":403,"className":"forbidden",'
+            '"data":{"explanation":"The credential lacks the scope write."}}',
         ),
         (
             ForeignTenant(),
@@ -160,6 +171,7 @@ def test_status_is_also_the_code(kind: type[CoreError], status: int):
     error = kind.__new__(kind)
     CoreError.__init__(error)
     error.problems, error.activity_id, error.moment = [], 1, MOMENT
+    error.reason, error.missing_scope = "unknown", None
     error.retry_after_seconds, error.headers = 1, {}
     response = on_core_error(error)
     assert (response.status_code, response.get_json()["code"]) == (status, status)

@@ -144,7 +144,8 @@ FROM_BODY = [
     ({"done": True, "deal_id": {"$in": []}}, AllOf((Compare("completed", "=", True), NOTHING))),
     ({"location_geocoded": None}, IsNull("location_geocoded")),
     ({"deleted_at": {"$ne": None}}, Not(EVERYTHING)),
-    ({"organization_id": {"$in": [27]}}, OneOf("tenant_id", (27,))),
+    ({"organization_id": {"$in": [27, 28]}}, OneOf("tenant_id", (27, 28))),
+    ({"note": {"$iLike": "A%"}}, Like("notes", "A%", ignore_case=True)),
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from adapters.achieveapex.query import ListRequest, to_query
 from adapters.achieveapex.query_values import BEYOND
 from adapters.http import WireSettings
-from core.domain.errors import InvalidInput
+from core.domain.errors import InvalidInput, InvalidQuery
 from core.domain.query import (
     EVERYTHING,
     AllOf,
@@ -119,15 +119,51 @@ def test_vendors_body_is_understood():
     assert listed.query.order == (SortKey("start_date"), SortKey("start_time"), SortKey("id"))
 
 
-def test_url_key_wins_over_body():
-    body = b'{"query": {"done": true, "$limit": 3, "deal_id": 5}, "other": 1}'
-    listed = to_query(b"done=false&$limit=4", body, SETTINGS)
+def test_url_and_body_are_merged():
+    body = b'{"query": {"done": false, "$limit": 4, "deal_id": 5, "id": {"$in": [7]}}}'
+    listed = to_query(b"done=false&$limit=4&id[$in]=7&note=", body, SETTINGS)
     assert listed.query.limit == 4
-    parts = (Compare("completed", "=", False), Compare("deal_id", "=", 5))
+    done, deal, note = Compare("completed", "=", False), Compare("deal_id", "=", 5), ""
+    parts = (done, deal, OneOf("id", (7,)), Compare("notes", "=", note))
     assert same(listed.query.where, AllOf(parts))
 
 
-@pytest.mark.parametrize("body", [b"", b"  ", b"{}", b'{"query": null}', b'{"query": {}}'])
+@pytest.mark.parametrize(
+    ("url", "query"),
+    [
+        ("done=true", {"done": False}),
+        ("organization_id=27", {"organization_id": 28}),
+        ("id[$gt]=5", {"id": {"$lt": 5}}),
+        ("id[$in]=5", {"id": {"$in": [5, 6]}}),
+        ("$limit=5", {"$limit": 6}),
+        ("note=", {"note": "null"}),
+    ],
+)
+def test_url_and_body_must_agree(url: str, query: dict):
+    with pytest.raises(InvalidQuery) as caught:
+        to_query(url.encode(), json.dumps({"query": query}).encode(), SETTINGS)
+    assert caught.value.problems == [
+        (next(iter(query)), "must be equal in the URL and in the body")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "places"),
+    [
+        ({"organization_id": 27, "done": True}, ["body/organization_id", "body/done"]),
+        ({"qurey": {"done": True}}, ["body/qurey"]),
+        ({"query": {}, "other": 1}, ["body/other"]),
+        ({"query": None}, ["body/query"]),
+        ({"query": []}, ["body/query"]),
+    ],
+)
+def test_wrong_query_bodies_name_their_keys(body: dict, places: list[str]):
+    with pytest.raises(InvalidQuery) as caught:
+        to_query(b"", json.dumps(body).encode(), SETTINGS)
+    assert [place for place, _ in caught.value.problems] == places
+
+
+@pytest.mark.parametrize("body", [b"", b"  ", b"{}", b'{"query": {}}'])
 def test_empty_bodies_ask_for_everything(body: bytes):
     assert to_query(b"", body, SETTINGS).query.where is EVERYTHING
 
@@ -136,6 +172,14 @@ def test_empty_bodies_ask_for_everything(body: bytes):
 def test_unreadable_bodies_are_refused(body: bytes):
     with pytest.raises(InvalidInput):
         to_query(b"", body, SETTINGS)
+
+
+def test_several_organizations_are_named():
+    several = from_body({"organization_id": {"$in": [27, 28, 27]}})
+    assert several.tenant_ids == (27, 28)
+    assert several.tenant_id is None
+    assert from_url("organization_id[$in]=27").tenant_id == 27
+    assert from_url("organization_id[$ne]=27").tenant_ids == ()
 
 
 def test_foreign_organization_is_passed_on():

@@ -1,5 +1,6 @@
 """Lists of Deskera's dialect through the whole service: pages, orders and queries."""
 
+from operator import ge, gt, le, lt
 from typing import Any
 
 import pytest
@@ -61,10 +62,10 @@ UNSET = {"linked_to": 0, "activity_type": ""}
 """How null is shown, where not as null."""
 
 WRONG_QUERIES = [
-    *("act", "=act", "name", "name>act", "nope=1", "name=a,,source=b", "Name=act", "id=1"),
+    *("act", "=act", "name", "name>act", "nope=1", "name=a,,source=b", "Name=act", "id>1"),
     *("contact_id=abc", "contact_id=-1", "deal_id=9007199254740992", "contact_id=", "deal_id>5"),
     *("is_status=1", "is_status=", "date=today", "date=2021-02-30", "date>", 'name="open'),
-    *('name="a"b', "name!=a", "name=%22a", "date>99999999999999", "assignee_id=1.0"),
+    *('name="a"b', "end>=", "name=%22a", "date>99999999999999", "assignee_id=1.0"),
 ]
 WRONG_PARAMETERS = {
     "page": ["0", "-1", "1.0", "abc", "+1", "1e3", "%D9%A1", "9" * 400, f"{2**53}"],
@@ -162,6 +163,44 @@ def test_queries_find_their_rows(rows: Api):
     assert [rows.page(f"pageSize=1&query={query}")[1] for query in QUERIES] == [
         len(ids) for ids in QUERIES.values()
     ]
+
+
+# The parameter's keys, and where what they compare is shown.
+SHOWN_AT = {
+    "contact_id": "contact_ids",
+    "organization_id": "organization_ids",
+    "assignee_id": "assignee_ids",
+    "deal_id": "linked_to",
+} | {
+    key: key
+    for key in (
+        *("id", "owner_id", "created_by", "linked_to", "activity_type", "visibility_type"),
+        *("is_status", "source", "source_id", "start", "end", "created_at", "updated_at"),
+    )
+}
+
+
+def test_unequal_means_what_is_shown(rows: Api):
+    records = {number: rows.read(number) for number in range(1, len(ROWS) + 1)}
+    for key, place in SHOWN_AT.items():
+        shown = {number: record[place] for number, record in records.items()}
+        lists = {number: one if isinstance(one, list) else [one] for number, one in shown.items()}
+        for value in {member for members in lists.values() for member in members} - {None}:
+            text = str(value).lower() if isinstance(value, bool) else value
+            equal = [number for number, members in lists.items() if value in members]
+            unequal = [number for number in shown if number not in equal]
+            assert sorted(rows.page(f"query={key}={text}")[0]) == equal, (key, value)
+            assert sorted(rows.page(f"query={key}!={text}")[0]) == unequal, (key, value)
+
+
+def test_timestamps_are_compared_in_order(rows: Api):
+    records = {number: rows.read(number) for number in range(1, len(ROWS) + 1)}
+    for key in ("start", "end", "created_at", "updated_at"):
+        shown = {number: record[key] for number, record in records.items() if record[key]}
+        for value in set(shown.values()):
+            for operator, holds in ((">", gt), (">=", ge), ("<", lt), ("<=", le)):
+                expected = [number for number, one in shown.items() if holds(one, value)]
+                assert sorted(rows.page(f"query={key}{operator}{value}")[0]) == expected
 
 
 def test_wrong_queries_are_named(rows: Api):
