@@ -24,6 +24,7 @@ from gateway.variables import (
     rate,
     secret,
     setting,
+    text_of,
     url,
     urls,
     whole_number,
@@ -260,7 +261,7 @@ class Settings:
         values = {}
         for name, variable in VARIABLES.items():
             try:
-                text = _text_of(variable, environ)
+                text = text_of(variable, environ)
                 if text:
                     values[name] = variable.read(text)
             except OSError as error:
@@ -286,17 +287,3 @@ VARIABLES: Mapping[str, Variable] = {
     field.name: field.metadata["variable"] for field in fields(Settings)
 }
 """Every variable, by the name of its setting."""
-
-
-def _text_of(variable: Variable, environ: Mapping[str, str]) -> str:
-    """Return what the environment says, or the file that it names.
-
-    Raises: OSError; ValueError, if it does both.
-    """
-    text = environ.get(variable.name, "").strip()
-    path = environ.get(variable.name + FILE, "").strip() if variable.secret else ""
-    if not path:
-        return text
-    if text:
-        raise ValueError(f"either it or {variable.name}{FILE}")
-    return Path(path).read_text(errors="replace").strip()

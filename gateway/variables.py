@@ -162,3 +162,17 @@ def misspelt(environ: Mapping[str, str], variables: Iterable[Variable]) -> list[
     ours |= {variable.name + FILE for variable in known if variable.secret}
     foreign = sorted(name for name in environ if name.startswith(PREFIX) and name not in ours)
     return [name for name in foreign if get_close_matches(name, ours, cutoff=LIKENESS)]
+
+
+def text_of(variable: Variable, environ: Mapping[str, str]) -> str:
+    """Return what the environment says, or the file that it names.
+
+    Raises: OSError; ValueError, if it does both.
+    """
+    text = environ.get(variable.name, "").strip()
+    path = environ.get(variable.name + FILE, "").strip() if variable.secret else ""
+    if not path:
+        return text
+    if text:
+        raise ValueError(f"either it or {variable.name}{FILE}")
+    return Path(path).read_text(errors="replace").strip()
