@@ -62,7 +62,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     redis = _redis(settings, metrics.counters)
     database = _install_core(app, settings, redis=redis, clock=clock)
     if settings.otel_endpoint is not None:
-        _trace(app, database, endpoint=settings.otel_endpoint)
+        _trace(app, database, redis, endpoint=settings.otel_endpoint)
     probed = app.extensions["probed_database"] = Database(_database_url(settings), pool_size=1)
     verified = _authenticator(app, settings, database, clock=clock)
     app.extensions["recall"] = partial(authenticator.recall, verified)
@@ -221,13 +221,13 @@ def _authenticator(
     )
 
 
-def _trace(app: Flask, database: Database, *, endpoint: str) -> None:
+def _trace(app: Flask, database: Database, redis: RedisCache | None, *, endpoint: str) -> None:
     """Install the tracing, whose libraries are an extra and need not be there."""
     try:
         tracing = import_module("gateway.observability.tracing")
     except ModuleNotFoundError as error:
         raise SettingsError("GATEWAY_OTEL_ENDPOINT needs the extra `tracing`") from error
-    tracing.install(app, database, endpoint=endpoint, blueprints=PRIVATE_BLUEPRINTS)
+    tracing.install(app, database, redis, endpoint=endpoint, blueprints=PRIVATE_BLUEPRINTS)
 
 
 def _finisher(log: logs.RequestLog, metrics: Metrics) -> Callable[[Response], Response]:

@@ -33,6 +33,7 @@ def make_keeper(app: Flask, loop: AbstractEventLoop, settings: Settings) -> Resp
         recall=parts["recall"],
         record=partial(_record, metrics, parts["request_log"]),
         counters=metrics.counters,
+        trace=parts.get("trace_kept"),
     )
 
 

@@ -24,6 +24,7 @@ Reply = Callable[[Response], None]
 Recall = Callable[[Environ, str], Principal | None]
 """Returns whom the credentials of a request to a dialect were verified for a moment ago."""
 
+Trace = Callable[[Environ, str, str, int], None]
 Record = Callable[[Shown, str, str, int, float], None]
 """Counts and logs a response: what it shows, request id, method, status, seconds."""
 
@@ -65,8 +66,10 @@ class ResponseKeeper:
         recall: Recall,
         record: Record,
         counters: Counters,
+        trace: Trace | None = None,
     ) -> None:
         """Take what is kept, and what tells whether it is right and for whom."""
+        self._trace = trace
         self._responses = responses
         self._versions = versions
         self._recall = recall
@@ -118,6 +121,8 @@ class ResponseKeeper:
         own = [(name, number if name == ID_HEADER else value) for name, value in headers]
         seconds = time.perf_counter() - environ[BEGAN]
         self._record(kept.shown, number, environ["REQUEST_METHOD"], status, seconds)
+        if self._trace is not None:
+            self._trace(environ, kept.shown.route, number, status)
         reply(Response(status, own, body))
 
     def consider(self, environ: Environ, response: Response) -> None:
