@@ -107,7 +107,7 @@ def _overview() -> dict[str, object]:
 def _demo(database: Database, demo_token: str | None) -> dict[str, object]:
     """Return the demo's credentials by dialect, as the pages fill them in; nothing without demo.
 
-    Only a browser on this machine is told, though everybody knows Deskera's: it is on its page.
+    Only requests to this machine by a name of its own get them, although Deskera's is public.
     """
     try:
         is_told = is_loopback(urlsplit(f"//{request.host}").hostname or "")

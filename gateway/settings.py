@@ -40,7 +40,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the service was told; each field is one variable, described beside its name."""
+    """The configuration of the service; each field is one variable, described beside its name."""
 
     database_url: str | None = setting(
         "DATABASE_URL",

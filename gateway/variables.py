@@ -119,7 +119,7 @@ def rate(text: str) -> str:
 def key_set(text: str) -> str:
     """Read the URL or the file of a JWK set; a file must hold keys already."""
     if is_url(text):
-        return text  # Whoever publishes it may start later.
+        return text  # The server that publishes the keys may start later.
     try:
         load_keys(text)
     except KeySetError as error:
@@ -154,8 +154,8 @@ def directory(text: str) -> Path:
 def misspelt(environ: Mapping[str, str], variables: Iterable[Variable]) -> list[str]:
     """Return the names in an environment that look like one of the variables, misspelt.
 
-    Others that begin alike are let be: Kubernetes sets GATEWAY_PORT and more for a service that is
-    named "gateway".
+    Others with the same prefix are ignored: Kubernetes sets GATEWAY_PORT and more for a service
+    that is named "gateway".
     """
     known = list(variables)
     ours = {variable.name for variable in known}

@@ -1,7 +1,7 @@
 """What a command works with: the settings, and a database that is ready for it.
 
-Every command names its database on standard error: beside a running service that has another one,
-it would otherwise seem to do what it was told.
+Every command names its database on standard error: otherwise nobody would notice that it works on
+another one than the service that runs beside it.
 """
 
 from collections.abc import Iterator

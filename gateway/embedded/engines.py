@@ -142,7 +142,7 @@ class _Cluster:
         shutil.rmtree(unfinished, ignore_errors=True)
         program = [str(self.programs / "initdb"), "-D", str(unfinished)]
         options = ["--auth=reject", f"--username={SUPERUSER}", "--encoding=UTF8"]
-        # The rules of text are PostgreSQL's own, so that every machine sorts alike.
+        # The rules of text are PostgreSQL's own, so that every machine sorts the same way.
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         processes.run(
             [*program, *options, *locale, *([] if durably else ["--no-sync"])],

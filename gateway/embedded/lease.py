@@ -1,8 +1,9 @@
 """PostgreSQL and Redis from their wheels, for `make run` and the commands of one installation.
 
-Every process that uses the servers holds a shared lock on `<data directory>/in-use`, which the
-kernel takes back even from a killed process. Who starts or stops servers holds `start.lock`
-meanwhile. The last one out stops both; servers that a killed process left over are adopted.
+Every process that uses the servers keeps a shared lock on `<data directory>/in-use`, which the
+kernel releases even when the process is killed. A process that starts or stops servers locks
+`start.lock` meanwhile. The last process that releases its lock stops both servers; those that a
+killed process left running are used again.
 """
 
 import fcntl

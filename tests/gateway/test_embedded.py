@@ -44,11 +44,11 @@ def data_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def hold(data_dir: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
+def start_user(data_dir: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
     """Give a function that starts a process which leases the servers until its input ends."""
     started = []
 
-    def hold() -> "subprocess.Popen[str]":
+    def start_user() -> "subprocess.Popen[str]":
         command = [sys.executable, "-c", HOLDER, str(data_dir)]
         pipe = subprocess.PIPE
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
@@ -57,7 +57,7 @@ def hold(data_dir: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
         assert process.stdout.readline() == "leased\n"
         return process
 
-    yield hold
+    yield start_user
     for process in started:
         process.kill()
         process.communicate()
@@ -100,7 +100,7 @@ def test_data_outlives_the_servers(data_dir: Path):
         servers.release()
 
 
-def test_text_sorts_alike_everywhere(data_dir: Path):
+def test_text_sorts_the_same_everywhere(data_dir: Path):
     servers = lease.acquire_servers(data_dir, redis=False)
     with psycopg.connect(str(servers.database_url)) as connection:
         kind = "SELECT datlocprovider::text, pg_encoding_to_char(encoding) FROM pg_database"
@@ -109,12 +109,12 @@ def test_text_sorts_alike_everywhere(data_dir: Path):
     servers.release()
 
 
-def test_last_one_out_stops(data_dir: Path, hold: Callable[[], "subprocess.Popen[str]"]):
-    other = hold()
+def test_last_one_out_stops(data_dir: Path, start_user: Callable[[], "subprocess.Popen[str]"]):
+    other = start_user()
     servers = lease.acquire_servers(data_dir)
     other.communicate()
     assert is_up(servers)
-    another = hold()
+    another = start_user()
     servers.release()
     assert is_up(servers)
     another.communicate()
@@ -122,9 +122,9 @@ def test_last_one_out_stops(data_dir: Path, hold: Callable[[], "subprocess.Popen
 
 
 def test_servers_of_a_killed_process_are_adopted(
-    data_dir: Path, hold: Callable[[], "subprocess.Popen[str]"]
+    data_dir: Path, start_user: Callable[[], "subprocess.Popen[str]"]
 ):
-    holder = hold()
+    holder = start_user()
     holder.kill()
     holder.wait()
     before = postmaster(data_dir)

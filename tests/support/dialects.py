@@ -1,7 +1,7 @@
 """Both dialects as values that one test can be run over, and what each key may touch.
 
-The tables say a second time, on purpose, which fields stand behind which key: they are held
-against the product's declarations.
+The tables say a second time, on purpose, which fields stand behind which key: they are compared
+with the product's declarations.
 """
 
 from collections.abc import Callable, Sequence

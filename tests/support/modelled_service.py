@@ -1,4 +1,4 @@
-"""The running service as two users drive it, and what the oracle says that it must hold."""
+"""The running service as two users drive it, and what the oracle says that it must store."""
 
 import itertools
 from collections.abc import Callable
@@ -62,14 +62,14 @@ class Service:
         return blank_activity(tenant_id=self.tenant.id, user_id=user, now=now)._asdict()
 
     def keep(self, user: int, number: int, after: Record) -> None:
-        """Hold a record after a write: one that changes nothing moves nothing."""
+        """Store a record after a write: one that changes nothing moves nothing."""
         before = self.records[number]
         if not is_same(before, after):
             stamped = {"updated_at": self.clock.now, "updated_by": user}
             self.records[number] = after | stamped | {"version": before["version"] + 1}
 
     def add(self, after: Record) -> int:
-        """Hold a new record; return its id."""
+        """Store a new record; return its id."""
         self.last_id += 1
         self.records[self.last_id] = after | {"id": self.last_id}
         return self.last_id
