@@ -28,7 +28,7 @@ CLOCK_WARN, CLOCK_FAIL = timedelta(seconds=1), timedelta(seconds=30)
 MEBIBYTE = 2**20
 SCRATCH_BYTES, SPOOL_BYTES = 32 * MEBIBYTE, 512 * MEBIBYTE
 FILES_OF_A_WORKER = 256
-POOLS = 6  # Two pools of reads and one of transactions, each with as many beyond its size.
+POOLS = 3  # For each connection that writes two that read.
 
 
 class Finding(NamedTuple):

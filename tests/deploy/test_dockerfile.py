@@ -3,7 +3,7 @@
 import json
 import re
 
-from support.deploy_files import DEPLOY, ROOT, assert_command_exists, checked, program
+from support.deploy_files import DEPLOY, ROOT, assert_command_exists, checked, documents, program
 
 TEXT = (DEPLOY / "Dockerfile").read_text()
 
@@ -24,6 +24,14 @@ def test_packages_are_pinned_by_hash():
     from_registries = [words for words in installs if "/wheels/" not in words]
     assert len(from_registries) == 2
     assert all("--require-hashes" in words for words in from_registries)
+
+
+def test_image_is_asked_for_its_health_where_it_tells():
+    (port,) = re.findall(r"GATEWAY_OPS_PORT=(\d+)", TEXT)
+    assert f"http://127.0.0.1:{port}/health/ready" in TEXT
+    (config,) = documents((DEPLOY / "prometheus/prometheus.yml").read_text())
+    (source,) = config["scrape_configs"][0]["dns_sd_configs"]
+    assert source["port"] == int(port)
 
 
 def test_image_runs_without_root():

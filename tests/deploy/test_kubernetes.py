@@ -74,6 +74,7 @@ def test_monitor_satisfies_its_schema(objects: list[dict[str, Any]], tools: Path
 def test_probes_and_monitor_name_real_routes(objects: list[dict[str, Any]], gateway_port: int):
     container = of_kind(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
     probes = [container[f"{name}Probe"] for name in ("startup", "liveness", "readiness")]
+    assert {probe["httpGet"]["port"] for probe in probes} == {"ops"}
     paths = [probe["httpGet"]["path"] for probe in probes]
     paths.append(of_kind(objects, "ServiceMonitor")["spec"]["endpoints"][0]["path"])
     assert paths == ["/health/startup", "/health/live", "/health/ready", "/metrics"]
@@ -87,7 +88,11 @@ def test_probes_and_monitor_name_real_routes(objects: list[dict[str, Any]], gate
 
 
 def test_configuration_names_real_settings(objects: list[dict[str, Any]]):
-    assert_settings_exist(of_kind(objects, "ConfigMap")["data"])
+    data = of_kind(objects, "ConfigMap")["data"]
+    assert_settings_exist(data)
+    container = of_kind(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"http": 8000, "ops": int(data["GATEWAY_OPS_PORT"])}
 
 
 def test_containers_run_real_commands(objects: list[dict[str, Any]]):
