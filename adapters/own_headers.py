@@ -8,7 +8,11 @@ from flask import Response
 IGNORED_FIELDS = "X-Ignored-Fields"
 UPDATED_COUNT = "X-Updated-Count"
 UNKNOWN_COUNT = "X-Unknown-Count"
-EXPOSED = ("ETag", "Retry-After", IGNORED_FIELDS, "X-Request-Id", UNKNOWN_COUNT, UPDATED_COUNT)
+LIMITS = ("RateLimit-Limit", "RateLimit-Policy", "RateLimit-Remaining", "RateLimit-Reset")
+EXPOSED = (
+    *("Allow", "ETag", *LIMITS, "Retry-After"),
+    *(IGNORED_FIELDS, "X-Request-Id", UNKNOWN_COUNT, UPDATED_COUNT),
+)
 """What a browser's page may read of a response, beside what every page may."""
 
 MAX_NAMES = 20

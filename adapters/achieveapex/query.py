@@ -104,7 +104,7 @@ def _merged(in_body: dict[str, Any], in_url: dict[str, Any]) -> dict[str, Any]:
     """Return both queries as one. Raises: InvalidQuery, for a key with two different values."""
     for name in in_body.keys() & in_url.keys():
         if _url_form(in_body[name]) != _url_form(in_url[name]):
-            raise InvalidQuery(name, "must be equal in the URL and in the body")
+            raise InvalidQuery(name, "has another value in the URL than in the body")
     return in_body | in_url
 
 

@@ -143,7 +143,7 @@ def test_url_and_body_must_agree(url: str, query: dict):
     with pytest.raises(InvalidQuery) as caught:
         to_query(url.encode(), json.dumps({"query": query}).encode(), SETTINGS)
     assert caught.value.problems == [
-        (next(iter(query)), "must be equal in the URL and in the body")
+        (next(iter(query)), "has another value in the URL than in the body")
     ]
 
 
