@@ -7,17 +7,27 @@ snapshot has, so that it can never be stale.
 
 from collections.abc import Callable, Hashable, Sequence, Set
 from threading import Lock
+from typing import NamedTuple
 
 import orjson
 
 from core.domain.entity import EntityRef
-from core.domain.model import Activity, Page, Versions
+from core.domain.errors import page_too_large
+from core.domain.model import MAX_PAGE_BYTES, Activity, Page, Versions
 
 ENTRY_BYTES = 400
 """What an entry takes beside its JSON: key, versions, objects, a place in a table."""
 
 Key = tuple[Hashable, int, int]
-Entry = tuple[int, int, orjson.Fragment]
+
+
+class Entry(NamedTuple):
+    """A rendered record, its size, and the versions of its activity and of the directory."""
+
+    version: int
+    directory_version: int
+    fragment: orjson.Fragment
+    size_bytes: int
 
 
 class RecordCache:
@@ -35,20 +45,20 @@ class RecordCache:
         self._older: dict[Key, Entry] = {}
         self._lock = Lock()
 
-    def find(self, key: Key, version: int, directory_version: int) -> orjson.Fragment | None:
+    def find(self, key: Key, version: int, directory_version: int) -> Entry | None:
         """Return the record under a key, if it was rendered at just these versions."""
         entry = self._recent.get(key)
         if entry is None:
             entry = self._older.get(key)
             if entry is not None:
                 self.add(key, entry)
-        if entry is None or entry[0] != version or entry[1] != directory_version:
+        if entry is None or entry[:2] != (version, directory_version):
             return None
-        return entry[2]
+        return entry
 
     def add(self, key: Key, entry: Entry) -> None:
-        """Keep a record; of its versions the activity's comes first."""
-        size = ENTRY_BYTES + len(orjson.dumps(entry[2]))
+        """Keep a record."""
+        size = ENTRY_BYTES + entry.size_bytes
         if size > self._max_recent_bytes:
             return
         with self._lock:
@@ -84,7 +94,7 @@ class PageRecords:
         self._cache = cache
         self._form = form
         self._references = references
-        self._found: list[orjson.Fragment | None] = []
+        self._found: list[Entry | None] = []
 
     def expand(self, activities: Sequence[Activity], versions: Versions) -> Set[EntityRef]:
         """Return the entities that are needed for those records that have to be rendered."""
@@ -97,17 +107,23 @@ class PageRecords:
         return self._references([activity for activity, found in pairs if found is None])
 
     def render(self, page: Page, show: Callable[[Activity], object]) -> list[orjson.Fragment]:
-        """Return all records of the page that `expand` was called for."""
-        directory = page.versions.directory
-        pairs = zip(page.activities, self._found, strict=True)
-        return [
-            self._add(activity, directory, show(activity)) if found is None else found
-            for activity, found in pairs
-        ]
+        """Return all records of the page that `expand` was called for.
 
-    def _add(self, activity: Activity, directory_version: int, record: object) -> orjson.Fragment:
+        Raises: InvalidQuery, naming `limit`, as soon as they come to more than a page may have.
+        """
+        directory, size = page.versions.directory, 0
+        fragments: list[orjson.Fragment] = []
+        for activity, found in zip(page.activities, self._found, strict=True):
+            entry = found or self._add(activity, directory, show(activity))
+            size += entry.size_bytes
+            if size > MAX_PAGE_BYTES:
+                raise page_too_large(len(fragments), f"it gives more than {MAX_PAGE_BYTES} bytes")
+            fragments.append(entry.fragment)
+        return fragments
+
+    def _add(self, activity: Activity, directory_version: int, record: object) -> Entry:
         # A copy, because the bytes that orjson returns occupy 4 KiB each.
-        fragment = orjson.Fragment(bytes(memoryview(orjson.dumps(record))))
-        key = (self._form, activity.tenant_id, activity.id)
-        self._cache.add(key, (activity.version, directory_version, fragment))
-        return fragment
+        body = bytes(memoryview(orjson.dumps(record)))
+        entry = Entry(activity.version, directory_version, orjson.Fragment(body), len(body))
+        self._cache.add((self._form, activity.tenant_id, activity.id), entry)
+        return entry

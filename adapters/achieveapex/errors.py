@@ -76,6 +76,7 @@ WIRE_NAMES = {field.canonical[0]: field.wire for field in FIELDS} | {
     "deal": "deal_id",
     "contact": "contact_id",
     "company": "company_id",
+    "limit": "$limit",
 }
 
 

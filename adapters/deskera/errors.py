@@ -29,6 +29,9 @@ FIXED_TEXTS = {401: "Could not validate the user", 403: "Forbidden"}
 SPRING_NAMES = {413: "PAYLOAD_TOO_LARGE", 414: "URI_TOO_LONG"}
 """Names of Spring's HttpStatus where Python's differ: docs/dialects/deskera.md D101."""
 
+WIRE_NAMES = {"limit": "pageSize"}
+"""Where the core names what is wrong in its own words, the client is told its own."""
+
 ACTIVITY_PATH = re.compile(r"/v1/crm/activities/[^/]+/?")
 Problems = Sequence[tuple[str, str]]
 
@@ -88,5 +91,7 @@ def _envelope(
         "httpStatus": name,
     }
     if problems:
-        body["errors"] = [{"field": field, "error": reason} for field, reason in problems]
+        body["errors"] = [
+            {"field": WIRE_NAMES.get(field, field), "error": reason} for field, reason in problems
+        ]
     return json_response(body, status)

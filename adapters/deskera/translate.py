@@ -17,8 +17,8 @@ from adapters.deskera.details import (
 from adapters.deskera.fields import FIELD_BY_NAME, WRITABLE, shown_minutes
 from adapters.deskera.timestamps import duration_text, timestamp_writer
 from core.domain.entity import Entity, EntityRef, Related
-from core.domain.errors import InvalidActivity
-from core.domain.model import Activity, Tenant
+from core.domain.errors import InvalidActivity, page_too_large
+from core.domain.model import MAX_PAGE_ENTITIES, Activity, Tenant
 from core.domain.schedule import (
     ENDS,
     instants_in_order,
@@ -92,10 +92,13 @@ def show(activity: Activity, related: Related, tenant: Tenant) -> dict[str, Any]
 
 
 def references(activities: Iterable[Activity]) -> set[EntityRef]:
-    """Return the entities that `show` embeds."""
+    """Return the entities that `show` embeds.
+
+    Raises: InvalidQuery, naming `limit`, if they are too many for one answer.
+    """
     refs: set[EntityRef] = set()
     add = refs.add
-    for activity in activities:
+    for count, activity in enumerate(activities):
         add(("user", activity.owner_id))
         for id_ in activity.assignee_ids:
             add(("user", id_))
@@ -105,6 +108,8 @@ def references(activities: Iterable[Activity]) -> set[EntityRef]:
             add(("company", id_))
         if activity.deal_id:
             add(("deal", activity.deal_id))
+        if len(refs) > MAX_PAGE_ENTITIES:
+            raise page_too_large(count, f"it shows more than {MAX_PAGE_ENTITIES} entities")
     return refs
 
 

@@ -61,6 +61,11 @@ class InvalidQuery(InvalidInput):
     """A filter, sort or page that cannot be read."""
 
 
+def page_too_large(fits: int, reason: str) -> InvalidQuery:
+    """Return the error of a page of which only so many records fit; it names `limit`."""
+    return InvalidQuery("limit", f"is too large here: {reason}; at most {max(1, fits)} records fit")
+
+
 class InvalidEntity(InvalidInput):
     """A directory entity, or a line of an import, that cannot be read."""
 

@@ -13,6 +13,8 @@ from core.domain.entity import EntityRef, Related
 
 MAX_ID = 2**53 - 1  # The largest integer that every JSON client reads exactly.
 MAX_IMPORTED_ID = 2**52  # Leaves as many numbers again for ids given out after an import.
+MAX_PAGE_BYTES = 16 * 2**20  # Of one answer: a page that would be larger is refused.
+MAX_PAGE_ENTITIES = 20_000  # Different entities that one page may show.
 MAX_LINKED_IDS = 1000  # Elements of one list of ids, and ids of one bulk call.
 VISIBILITIES = ("private", "public", "team")
 

@@ -5,15 +5,23 @@ tenant.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from core.domain.model import Activity, Versions, Viewer
+from sqlalchemy import Text
+
+from core.domain.errors import page_too_large
+from core.domain.model import MAX_PAGE_BYTES, Activity, Versions, Viewer
 from core.domain.query import EVERYTHING, ActivityQuery, Condition
 from core.storage.database import Database
 from core.storage.sql_filters import DIALECT, SEEN, sql_parts
+from core.storage.tables import ACTIVITY_COLUMNS
 
 DEEP_OFFSET = 1000
 """From here on a page is fetched by ids first and counted from the nearer end."""
+
+MAX_CACHED_LENGTH = 4096
+"""Characters of a condition whose statement is cached."""
 
 LIST_POSITIONS = [
     Activity._fields.index(name) for name in ("assignee_ids", "contact_ids", "company_ids")
@@ -32,7 +40,15 @@ _COUNTERS = f"""
     SELECT sum(version)::BIGINT AS version, sum(shared)::BIGINT AS shared,
         sum(private)::BIGINT AS private
     FROM activity_counters WHERE tenant_id = {_TENANT}"""
-_HEADER = 6  # Columns before the activity's own in a row of a page.
+_STATE = 6  # Columns of a page's row that tell the state of the tenant.
+_HEADER = _STATE + 2  # Those and what is told of the page, before the activity's own columns.
+# What the columns of unbounded text come to: counted without reading long ones, which lie outside
+# of their rows.
+_BYTES = " + ".join(
+    f"coalesce(octet_length({column.name}), 0)"
+    for column in ACTIVITY_COLUMNS
+    if isinstance(column.type, Text) and column.name != "timezone"
+)
 _BY_ID = f"""
     SELECT (SELECT sum(version)::BIGINT FROM activity_counters WHERE tenant_id = {_TENANT}),
         tenants.directory_version, {_NAMES}
@@ -124,7 +140,7 @@ class ActivityReader:
         `count` asks for what no counter holds: the matches of a filter, and the private records
         that the viewer may see. Deep pages count anyway, and take a second statement.
         `is_rare` says that few records match: they are found by the filter and then sorted.
-        Raises: Unavailable.
+        Raises: Unavailable; InvalidQuery, naming `limit`, for a page of too many bytes.
         """
         if query.offset >= DEEP_OFFSET:
             return self._deep_page(tenant_id, viewer, query)
@@ -136,7 +152,8 @@ class ActivityReader:
             "offset": query.offset,
         }
         unfiltered = query.where == EVERYTHING
-        sql = _page_sql(
+        page_sql = _cached_page_sql if len(parts.where) <= MAX_CACHED_LENGTH else _page_sql
+        sql = page_sql(
             parts.where, parts.order, filtered=not unfiltered, count=count, is_rare=is_rare
         )
         found = self._database.read(sql, parameters, generic_plan=unfiltered)
@@ -168,7 +185,7 @@ class ActivityReader:
                 _deep_sql(parts.where, walk, parts.order),
                 {**parameters, "limit": size, "offset": from_end if backwards else query.offset},
             )
-            return head._replace(activities=[activity_from_row(row) for row in found])
+            return head._replace(activities=_to_activities(found.all(), header=2))
 
 
 SELECT_VERSIONS = b"""
@@ -194,6 +211,7 @@ def _page_sql(where: str, order: str, *, filtered: bool, count: bool, is_rare: b
     source = f"activities WHERE {matching}"
     if is_rare:
         source = f"(SELECT {_NAMES} FROM {source} OFFSET 0) AS activities"
+    rows = f"SELECT {_NAMES} FROM {source} ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"
     visible_private = f"CASE WHEN private > 0 THEN {_VISIBLE_PRIVATE} ELSE 0 END"
     return f"""
     SELECT {total if count and filtered else "NULL::BIGINT"},
@@ -201,31 +219,56 @@ def _page_sql(where: str, order: str, *, filtered: bool, count: bool, is_rare: b
         counters.shared, counters.private, counters.version, tenants.directory_version, page.*
     FROM tenants CROSS JOIN ({_COUNTERS}) AS counters
     LEFT JOIN LATERAL (
-        SELECT {_NAMES} FROM {source}
-        ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s
+        {_within_bound(rows)}
     ) AS page ON true
     WHERE tenants.tenant_id = {_TENANT}"""
 
 
+_cached_page_sql = lru_cache(maxsize=256)(_page_sql)
+
+
 def _deep_sql(where: str, walk: str, order: str) -> str:
     """Return the statement that finds the ids of a deep page in an index, then their rows."""
-    return f"""
+    rows = f"""
     SELECT {_NAMES} FROM activities JOIN (
         SELECT activities.id FROM activities
         WHERE activities.tenant_id = {_TENANT} AND {_SEEN} AND ({where})
         ORDER BY {walk} LIMIT %(limit)s OFFSET %(offset)s
     ) AS near ON near.id = activities.id
     WHERE activities.tenant_id = {_TENANT} ORDER BY {order}"""
+    return _within_bound(rows)
+
+
+def _within_bound(rows: str) -> str:
+    """Return a statement that leaves out the rows beyond the bytes that a page may have.
+
+    Before the columns of each row it tells how many rows there were, and the bytes up to it.
+    """
+    return f"""
+    SELECT * FROM (
+        SELECT count(*) OVER () AS size, sum({_BYTES}) OVER (ROWS UNBOUNDED PRECEDING) AS bytes, *
+        FROM ({rows}) AS listed
+    ) AS counted WHERE bytes <= {MAX_PAGE_BYTES}"""
+
+
+def _to_activities(found: Sequence[Sequence[Any]], *, header: int) -> list[Activity]:
+    """Return the activities of rows; the header ends with what `_within_bound` tells.
+
+    Raises: InvalidQuery, if rows were left out.
+    """
+    if found and found[0][header - 2] not in (None, len(found)):
+        raise page_too_large(len(found), f"it gives more than {MAX_PAGE_BYTES // 2**20} MiB")
+    return [activity_from_row(row[header:]) for row in found if row[header] is not None]
 
 
 def _to_rows(found: Sequence[Sequence[Any]], viewer: Viewer, query: ActivityQuery) -> Rows:
     if not found:  # No such tenant.
         return Rows([], 0, 0, 0, 0, 0)
-    total, visible_private, shared, private, version, directory_version = found[0][:_HEADER]
+    total, visible_private, shared, private, version, directory_version = found[0][:_STATE]
     if viewer.sees_all or not private:
         visible_private = private
     visible = None if visible_private is None else shared + visible_private
     if query.where == EVERYTHING:
         total = visible
-    listed = [activity_from_row(row[_HEADER:]) for row in found if row[_HEADER] is not None]
+    listed = _to_activities(found, header=_HEADER)
     return Rows(listed, total, visible, shared, version, directory_version)
