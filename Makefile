@@ -10,7 +10,7 @@ ROOMS := adapters core gateway
 FRAMEWORK_NAMES := __setitem__,_deserialize,_repr_pretty_,application,autocommit,begin_sampling,boolean,CONFIG_KWARGS,\
 	connection_lost,connection_made,create_url_adapter,data_received,debug,do_*,\
 	ensure_sync,handle_*,id_list,init_signals,on_*,pause_writing,prepared_max,resume_writing,shutdown,startup,total_requests,\
-	integer,is_null_session,log_message,make_*,merge_slashes,nonblocking,obj,open_session,provide_automatic_options,pytest*,regex,\
+	integer,is_null_session,log_message,make_*,merge_slashes,nonblocking,obj,open_session,provide_automatic_options,pytest*,redirect_server_logging,regex,\
 	longrepr,request_class,session_interface,strict_slashes,string
 DECORATORS := @pytest.fixture,@rule,@invariant,@initialize,@*.before_request,@*.command,@*.delete,@*.errorhandler,\
 	@*.get,@*.group,@*.patch,@*.post,@*.put,@*.record_once,@*.route

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from deploy.bench import cpu, equivalence, growth, limits, workload, writes
+from deploy.bench import cpu, equivalence, growth, hostile, limits, workload, writes
 from deploy.bench.bench import Bench
 
 OURS = ("uncached", "cached", "no-caches")
@@ -46,6 +46,7 @@ EXPERIMENTS: Mapping[str, Callable[[Bench], None]] = {
     "apex": apex_list,
     "writes": writes.measure,
     "memory": memory,
+    "hostile": hostile.measure,
     "cpu": cpu.measure,
     "limits": limits.measure,
     "growth": growth.measure,

@@ -74,14 +74,14 @@ def measure(bench: Bench) -> None:
     key = token(bench.tenant_ids[-1])
 
     def polite_client(name: str, seed: int) -> None:
-        bench.say(f"hostile: {name}")
+        bench.show_progress(f"hostile: {name}")
         seconds = bench.plan.seconds
         found = load.run(
             server, written, seconds=seconds, seed=seed, connections=POLITE_CONNECTIONS
         )
         memory = {"mib": server.worker_bytes() / 2**20}
-        bench.keep(f"hostile.{name}", found._asdict())
-        bench.keep(f"hostile-memory.{name}", memory)
+        bench.record(f"hostile.{name}", found._asdict())
+        bench.record(f"hostile-memory.{name}", memory)
 
     load.run(server, written, seconds=bench.plan.warm_seconds, seed=0)
     _warm(server, key)
@@ -91,7 +91,7 @@ def measure(bench: Bench) -> None:
             polite_client(name, seed)
         time.sleep(AFTER_SECONDS)
         polite_client(f"{name}-after", seed)
-    _keep_worst(bench)
+    _record_worst(bench)
 
 
 def _warm(server: Server, key: str) -> None:
@@ -100,7 +100,7 @@ def _warm(server: Server, key: str) -> None:
         server.get(LARGE_PAGE.format(page=page), key)
 
 
-def _keep_worst(bench: Bench) -> None:
+def _record_worst(bench: Bench) -> None:
     numbers = bench.numbers
     beside = [name for name in CROWDS if f"hostile.{name}.p99_ms" in numbers]
     rows = [*beside, *(f"{name}-after" for name in beside)]
@@ -108,10 +108,10 @@ def _keep_worst(bench: Bench) -> None:
         "p99_ms": max(numbers[f"hostile.{name}.p99_ms"] for name in rows),
         "errors": sum(numbers[f"hostile.{name}.errors"] for name in rows),
     }
-    bench.keep("hostile-worst", worst)
+    bench.record("hostile-worst", worst)
     quiet = numbers["hostile-memory.quiet.mib"]
     grown = max(numbers[f"hostile-memory.{name}.mib"] for name in rows) - quiet
-    bench.keep("hostile-worst", {"grown_mib": grown})
+    bench.record("hostile-worst", {"grown_mib": grown})
 
 
 @contextmanager

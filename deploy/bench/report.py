@@ -89,6 +89,15 @@ REQUIREMENTS = (
     _at_most("", "cached, of usual's", "list.cached.cpu_us", "list.usual.cpu_us", 0.02),
     _at_most("Memory of a worker", "MiB", "memory.uncached.mib", None, 150),
     _at_most("", "cached, MiB", "memory.cached.mib", None, 150),
+    _at_most(
+        "Beside 500 hostile clients",
+        "p99, x quiet",
+        "hostile-worst.p99_ms",
+        "hostile.quiet.p99_ms",
+        3,
+    ),
+    _at_most("", "errors", "hostile-worst.errors", None, 0),
+    _at_most("", "memory, MiB more", "hostile-worst.grown_mib", None, 40),
 )
 
 

@@ -16,12 +16,12 @@ from flask import Flask, g
 from core.domain.clock import Clock
 from core.domain.errors import NotAuthenticated
 from core.domain.model import Principal
-from core.storage.credential_store import Credential, Credentials, parse_key
+from core.storage.credential_store import DEMO_TOKEN, Credential, Credentials, parse_key
 from core.storage.revocation_store import Revocations
 from gateway.auth.failed_logins import FailedLogins
 from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import Claims, TokenVerifier
-from gateway.request import current_request
+from gateway.request import current_request, is_loopback
 
 ACCESS_TOKEN = "HTTP_X_ACCESS_TOKEN"
 API_KEY = "HTTP_X_API_KEY"
@@ -38,6 +38,16 @@ HEADER_NAMES = {
     API_KEY: "x-api-key",
     AUTHORIZATION: "Authorization",
 }
+FORWARDED_HEADERS = (
+    "HTTP_FORWARDED",
+    "HTTP_VIA",
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PROTO",
+    "HTTP_X_REAL_IP",
+)
+"""What proxies add. Everybody knows the demo's key: it opens nothing to whom a proxy lets in."""
+
 BEARER_SCHEMES = frozenset({"bearer", "jwt"})  # In any case: docs/dialects/achieveapex.md A16.
 RECHECK_SECONDS = 0.5  # What is revoked must be refused within a second.
 RECHECKING_SECONDS = 0.4  # How long others go on while one request verifies again.
@@ -174,9 +184,17 @@ def credential_of(environ: Mapping[str, str], order: tuple[str, ...]) -> tuple[s
     for header in order:
         text = environ.get(header, "").strip()
         credential = _bearer(text) if header == AUTHORIZATION else text
+        if credential == DEMO_TOKEN and not _is_local(environ):
+            raise NotAuthenticated(UNKNOWN_KEY, detail="the demo's key, from another machine")
         if credential:
             return header, credential
     raise NotAuthenticated(reason="missing")
+
+
+def _is_local(environ: Mapping[str, str]) -> bool:
+    """Return whether a request comes from this machine, and through no proxy."""
+    is_forwarded = any(header in environ for header in FORWARDED_HEADERS)
+    return not is_forwarded and is_loopback(environ.get("REMOTE_ADDR", ""))
 
 
 def _bearer(text: str) -> str:

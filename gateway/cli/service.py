@@ -1,8 +1,14 @@
 """crm-gateway serve and run: the service itself."""
 
+import errno
+import http.client
 import os
+import socket
 import sys
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 import click
 
@@ -18,6 +24,7 @@ from gateway.settings import DEMO_TOKEN_VARIABLE, Settings, environment_with
 PORT = click.IntRange(1, 65535)
 GUNICORN_CONFIG = "python:gateway.server.gunicorn_conf"
 APPLICATION = "gateway.server.wsgi:application"
+ANSWER_SECONDS, POLL_SECONDS = 5, 0.05
 DEMO_TOKEN_LIFE = timedelta(days=30)
 BANNER = """
 Unified CRM gateway: {url}   (open it: one record in both dialects)
@@ -36,13 +43,13 @@ curl '{url}/activities/123' -H '{apex}'
 @click.option("--workers", type=click.IntRange(1, 1024), help="Worker processes.")
 def serve(host: str, port: int, workers: int | None) -> None:
     """Serve both dialects: this process becomes gunicorn's master."""
-    with ready(is_service=True) as (_, database):
+    with ready(is_service=True) as (settings, database):
         if not is_loopback(host) and demo_key_is_active(database):
             raise click.ClickException(
                 f"{host} is reachable from outside, and everybody knows the key {DEMO_TOKEN}: "
                 "run crm-gateway token revoke sampleaccess first"
             )
-        _become_gunicorn(host, port, workers)
+        _become_gunicorn(host, _ports(settings, port), workers)
 
 
 @click.command()
@@ -54,8 +61,9 @@ def run(port: int) -> None:
         load_demo(database)
         token = _apex_token(settings, database)
         apex = f"Authorization: Bearer {token}"
-        click.echo(BANNER.format(url=url, deskera=deskera, apex=apex))
-        _become_gunicorn("127.0.0.1", port, None, demo_token=token)
+        banner = BANNER.format(url=url, deskera=deskera, apex=apex)
+        ports = _ports(settings, port)
+        _become_gunicorn("127.0.0.1", ports, None, demo_token=token, banner=banner)
 
 
 def _apex_token(settings: Settings, database: Database) -> str:
@@ -70,14 +78,56 @@ def _apex_token(settings: Settings, database: Database) -> str:
 
 
 def _become_gunicorn(
-    host: str, port: int, workers: int | None, *, demo_token: str | None = None
+    host: str,
+    ports: Sequence[int],
+    workers: int | None,
+    *,
+    demo_token: str | None = None,
+    banner: str = "",
 ) -> None:
-    """Put gunicorn in the place of this process.
+    """Put gunicorn in the place of this process; the banner is shown when it answers.
 
     Embedded servers are left running for it: it takes a lease of its own.
     """
-    bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    options = ["--bind", bind, *(["--workers", str(workers)] if workers else [])]
+    options = []
+    for port in ports:
+        _check_free(host, port)
+        options += ["--bind", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
+    options += ["--workers", str(workers)] if workers else []
     command = [sys.executable, "-m", "gunicorn", "--config", GUNICORN_CONFIG, *options, APPLICATION]
     sys.stdout.flush()
+    if banner and os.fork() == 0:
+        _announce(ports[-1], banner)
     os.execve(command[0], command, environment_with(DEMO_TOKEN_VARIABLE, demo_token))
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise ClickException, in one line, if another program has the port."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"another program listens on {host}:{port}; choose one with --port"
+            raise click.ClickException(message) from error
+
+
+def _announce(port: int, banner: str) -> NoReturn:
+    """Show the banner once the service answers, and end this process, which is its child."""
+    service = os.getppid()
+    while os.getppid() == service:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+        try:
+            connection.request("GET", "/health/live")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                os.write(sys.stdout.fileno(), banner.encode())
+                break
+        except OSError:
+            time.sleep(POLL_SECONDS)
+    os._exit(0)
+
+
+def _ports(settings: Settings, port: int) -> list[int]:
+    return [port] if settings.ops_port is None else [port, settings.ops_port]

@@ -128,6 +128,27 @@ def server_logging(level: str) -> dict[str, Any]:
     }
 
 
+class _LinesStream:
+    """What a handler of `logging` writes to, for lines that hold nobody up."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def write(self, text: str) -> None:
+        self._lines.write(text.removesuffix("\n").encode())
+
+    def flush(self) -> None:
+        """Do nothing: lines are flushed by a thread of their own."""
+
+
+def redirect_server_logging(lines: Lines) -> None:
+    """Have gunicorn's messages and the libraries' written as requests' lines are."""
+    for name in (None, "gunicorn.error"):
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(_LinesStream(lines))
+
+
 def _processors() -> list[Processor]:
     return [
         structlog.processors.add_log_level,

@@ -31,7 +31,9 @@ class ServerLogger(Logger):
 _settings, _servers = lease.resolve_servers(Settings.from_env())
 _scratch = make_scratch()
 
-bind = "127.0.0.1:8000"
+bind = ["127.0.0.1:8000"]
+if _settings.ops_port is not None:
+    bind.append(f"127.0.0.1:{_settings.ops_port}")
 workers = _settings.workers or os.cpu_count() or 1
 worker_class = "gateway.server.worker.Worker"
 graceful_timeout = 30
@@ -46,7 +48,9 @@ raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_scratch}"]
 
 def post_worker_init(worker: Any) -> None:
     """Buffer log lines from now on, and keep the garbage collector out of the way."""
-    worker.wsgi.extensions["log_lines"].start_buffering()
+    lines = worker.wsgi.extensions["log_lines"]
+    lines.start_buffering()
+    logs.redirect_server_logging(lines)
     worker.wsgi.extensions["metrics"].begin_sampling()
     _spare_collector()
 

@@ -185,6 +185,23 @@ def test_demo_token_is_a_key(client: FlaskClient, demo: Demo):
     assert answer.json["paginationInfo"]["totalRecords"] == 3
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"REMOTE_ADDR": "192.0.2.1"},
+        {"REMOTE_ADDR": ""},
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1"},
+        {"HTTP_FORWARDED": "for=127.0.0.1"},
+    ],
+)
+@pytest.mark.parametrize("path", [DESKERA, APEX])
+def test_demo_token_stays_at_home(
+    client: FlaskClient, demo: Demo, path: str, environ: dict[str, str]
+):
+    headers = {"x-access-token": "sampleaccesstoken"}
+    assert client.get(path, headers=headers, environ_overrides=environ).status_code == 401
+
+
 def test_dead_database_is_503_not_401(
     make_app: Callable[..., Flask], own_postgres: OwnServer, tenant: Home
 ):

@@ -1,8 +1,8 @@
 """The crm-gateway program."""
 
 import json
-import os
 import re
+import socket
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 from support.callers import JWT_SECRET, Demo, Home
+from support.no_exec import Become, stay_here
 
 from core.storage.credential_store import Credentials
 from core.storage.database import Database
@@ -36,11 +37,9 @@ def run(database_url: str) -> Run:
 
 
 @pytest.fixture
-def executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Give the list of command lines that this process would have become."""
-    seen: list[list[str]] = []
-    monkeypatch.setattr(os, "execve", lambda _program, words, _environ: seen.append(words))
-    return seen
+def executed(monkeypatch: pytest.MonkeyPatch) -> list[Become]:
+    """Give the list of what this process would have become."""
+    return stay_here(monkeypatch)
 
 
 def test_help_names_every_command(run: Run):
@@ -190,10 +189,11 @@ def test_commands_start_no_redis(run: Run, tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_serve_becomes_gunicorn(run: Run, executed: list[list[str]]):
+def test_serve_becomes_gunicorn(run: Run, executed: list[Become]):
     assert run("serve", "--host", "::1", "--port", 9000, "--workers", 3).exit_code == 0
-    assert executed[0][:3] == [sys.executable, "-m", "gunicorn"]
-    assert executed[0][5:] == [
+    words, _ = executed[0]
+    assert words[:3] == [sys.executable, "-m", "gunicorn"]
+    assert words[5:] == [
         "--bind",
         "[::1]:9000",
         "--workers",
@@ -202,9 +202,23 @@ def test_serve_becomes_gunicorn(run: Run, executed: list[list[str]]):
     ]
 
 
+def test_operators_port_is_bound_too(run: Run, executed: list[Become]):
+    assert run("serve", "--port", 9000, GATEWAY_OPS_PORT="9001").exit_code == 0
+    words, _ = executed[0]
+    assert words[5:9] == ["--bind", "127.0.0.1:9000", "--bind", "127.0.0.1:9001"]
+
+
+def test_taken_port_is_one_line(run: Run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run("serve", "--port", port)
+    line = f"Error: another program listens on 127.0.0.1:{port}; choose one with --port"
+    assert (result.exit_code, result.stderr.splitlines()[1:]) == (1, [line])
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "gateway.example"])
 def test_serve_keeps_the_demo_key_at_home(
-    run: Run, executed: list[list[str]], demo: Demo, database: Database, host: str
+    run: Run, executed: list[Become], demo: Demo, database: Database, host: str
 ):
     refused = run("serve", "--host", host)
     assert (refused.exit_code, "sampleaccess" in refused.stderr, executed) == (1, True, [])
@@ -215,7 +229,7 @@ def test_serve_keeps_the_demo_key_at_home(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_serve_shows_the_demo_to_this_machine(
-    run: Run, executed: list[list[str]], demo: Demo, host: str
+    run: Run, executed: list[Become], demo: Demo, host: str
 ):
     assert run("serve", "--host", host).exit_code == 0
     assert len(executed) == 1
@@ -223,7 +237,7 @@ def test_serve_shows_the_demo_to_this_machine(
 
 @pytest.mark.parametrize("secret", [JWT_SECRET, ""])
 def test_run_prints_lines_that_work(
-    run: Run, executed: list[list[str]], client: FlaskClient, secret: str
+    run: Run, executed: list[Become], client: FlaskClient, secret: str
 ):
     banner = run("run", "--port", 9000, GATEWAY_JWT_SECRET=secret).stdout
     curls = re.findall(

@@ -1,12 +1,12 @@
 """Which database a command works on, and that it says so."""
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from support.no_exec import stay_here
 from support.own_servers import server_directory
 
 from gateway.cli import session
@@ -23,7 +23,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("REDIS_URL", "none")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(os, "execve", lambda *_: None)
+    stay_here(monkeypatch)
     return tmp_path
 
 

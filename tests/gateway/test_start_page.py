@@ -1,6 +1,5 @@
 """The pages for people: what they say, load and are allowed to do."""
 
-import os
 import re
 from collections.abc import Callable
 
@@ -9,6 +8,7 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 from support.callers import JWT_SECRET, Demo
+from support.no_exec import stay_here
 
 from core.storage.credential_store import DEMO_KEY_ID, DEMO_TOKEN
 from gateway.cli.program import main
@@ -88,11 +88,10 @@ def test_run_hands_its_token_to_the_pages(
     database_url: str, monkeypatch: pytest.MonkeyPatch, demo: Demo
 ):
     given = {"DATABASE_URL": database_url, "REDIS_URL": "none", "GATEWAY_JWT_SECRET": JWT_SECRET}
-    seen: list[dict[str, str]] = []
-    monkeypatch.setattr(os, "execve", lambda _program, _words, environ: seen.append(environ))
+    seen = stay_here(monkeypatch)
     for name, value in {**given, "GATEWAY_DEMO_TOKEN": "the token of another run"}.items():
         monkeypatch.setenv(name, value)
     banner = CliRunner().invoke(main, ["run"]).stdout
-    assert f"Bearer {seen[0]['GATEWAY_DEMO_TOKEN']}'" in banner
+    assert f"Bearer {seen[0][1]['GATEWAY_DEMO_TOKEN']}'" in banner
     assert CliRunner().invoke(main, ["serve"]).exit_code == 0
-    assert "GATEWAY_DEMO_TOKEN" not in seen[1]
+    assert "GATEWAY_DEMO_TOKEN" not in seen[1][1]

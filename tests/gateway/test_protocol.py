@@ -1,0 +1,250 @@
+"""Connections by the byte, with bounds of fractions of a second: each is closed in time."""
+
+import asyncio
+import io
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from threading import Thread
+from typing import Any
+
+import pytest
+import uvloop
+from support.raw_http import Exchange, exchange
+
+from gateway.observability.log_lines import Lines
+from gateway.observability.logs import make_logger
+from gateway.observability.metrics import Metrics
+from gateway.server.bridge import Bridge
+from gateway.server.front import Front
+from gateway.server.limits import Limits
+from gateway.server.protocol import HttpProtocol
+from gateway.server.thread_pool import ThreadPool
+
+LIMITS = Limits(
+    max_body_bytes=1000,
+    max_connections=20,
+    head_seconds=0.4,
+    body_seconds=0.4,
+    send_seconds=0.4,
+    idle_seconds=0.6,
+    linger_seconds=0.3,
+    unsent_bytes=30_000_000,
+)
+SWEEP_SECONDS = 0.05
+CLOSING_SECONDS = 3.0
+LARGE_BYTES = 20_000_000
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Answer with what was received."""
+    body = environ["wsgi.input"].read()
+    if environ["PATH_INFO"] == "/large":
+        start_response("200 OK", [])
+        return [b"x" * LARGE_BYTES]
+    if environ["PATH_INFO"] == "/none":
+        start_response("204 No Content", [])
+        return []
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["PATH_INFO"].encode("latin-1"), b" ", body]
+
+
+def make_front(loop: asyncio.AbstractEventLoop) -> Front:
+    """Return the front of that application."""
+    logger = make_logger(Lines(io.BytesIO()), "error")
+    pool = ThreadPool(4, call_later=loop.call_later)
+    bridge = Bridge(
+        application, pool, loop, logger=logger, loop_routes={}, count_shed=lambda *_: None
+    )
+    return Front(LIMITS, bridge, trusted_proxies=(), logger=logger, metrics=Metrics())
+
+
+class Served(Thread):
+    """A thread with an event loop that serves the front on a port."""
+
+    def __init__(self) -> None:
+        """Serve, once started, until `stop`."""
+        super().__init__(daemon=True)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.port: int = self._listener.getsockname()[1]
+        self.loop = uvloop.new_event_loop()
+
+    def run(self) -> None:
+        """Serve."""
+        self.loop.run_until_complete(self._serve())
+
+    async def _serve(self) -> None:
+        front = make_front(self.loop)
+        self._ended = asyncio.Event()
+        server = await self.loop.create_server(lambda: HttpProtocol(front), sock=self._listener)
+        while not self._ended.is_set():
+            await asyncio.sleep(SWEEP_SECONDS)
+            front.tick()
+        server.close()
+
+    def stop(self) -> None:
+        """End."""
+        self.loop.call_soon_threadsafe(self._ended.set)
+        self.join(5)
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Give the port of the front."""
+    served = Served()
+    served.start()
+    yield served.port
+    served.stop()
+
+
+def everything(port: int, sent: bytes) -> tuple[bytes, float]:
+    """Send bytes, and return all that comes until the server closes, and when that was."""
+    begun = time.monotonic()
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=CLOSING_SECONDS)) as client:
+        client.sendall(sent)
+        received = b""
+        while piece := client.recv(65536):
+            received += piece
+    return received, time.monotonic() - begun
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"", b""),
+        (b"GET /activities HTTP/1.1\r\nHost", b"HTTP/1.1 408"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx", b"HTTP/1.1 408"),
+        (GET, b"HTTP/1.1 200"),
+    ],
+    ids=["silent", "head", "body", "idle"],
+)
+def test_slow_clients_are_closed(port: int, sent: bytes, status: bytes):
+    received, seconds = everything(port, sent)
+    assert received.startswith(status)
+    assert received.count(b"HTTP/1.1") == bool(status)
+    assert 0.2 < seconds < 2
+
+
+def test_dripping_gains_no_time(port: int):
+    begun = time.monotonic()
+    with closing(socket.create_connection(("127.0.0.1", port))) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 5000\r\n\r\n")
+        with suppress(ConnectionResetError, BrokenPipeError):
+            while time.monotonic() - begun < CLOSING_SECONDS:
+                client.sendall(b"x")
+                time.sleep(0.05)
+    assert time.monotonic() - begun < 2
+
+
+def test_unread_response_is_given_up(port: int):
+    with closing(socket.socket()) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", port))
+        client.sendall(GET.replace(b" / ", b" /large "))
+        time.sleep(1.8)
+        received = 0
+        with suppress(ConnectionResetError):
+            while piece := client.recv(2**20):
+                received += len(piece)
+    assert received < LARGE_BYTES
+
+
+def test_slow_reader_gets_all(port: int):
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as client:
+        client.sendall(GET.replace(b" / ", b" /large "))
+        received, begun = 0, time.monotonic()
+        while received < LARGE_BYTES:
+            received += len(client.recv(200_000))
+            if time.monotonic() - begun < 1.5:
+                time.sleep(0.1)
+    assert received > LARGE_BYTES
+
+
+def test_full_worker_closes_the_oldest(port: int):
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(closing(socket.create_connection(("127.0.0.1", port))))
+            for _ in range(LIMITS.max_connections + 1)
+        ]
+        clients[-1].sendall(GET)
+        assert clients[-1].recv(100).startswith(b"HTTP/1.1 200")
+        clients[0].settimeout(0.2)
+        assert clients[0].recv(1) == b""
+
+
+def send(port: int, *requests: bytes, is_half_closed: bool = False) -> Exchange:
+    """Send requests at once; return what came back."""
+    return exchange(port, b"".join(requests), is_half_closed=is_half_closed)
+
+
+def test_pipelined_requests_are_answered_in_turn(port: int):
+    requests = [b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(200)]
+    for is_half_closed in (False, True):
+        answer = send(port, *requests, is_half_closed=is_half_closed)
+        assert answer.statuses == [200] * 200
+        assert answer.received.index(b"/7 ") < answer.received.index(b"/150 ")
+        assert answer.is_closed == is_half_closed
+
+
+def test_chunked_body_is_whole(port: int):
+    head = b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = send(port, head, b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Api-Key: k\r\n\r\n")
+    assert answer.received.endswith(b"/c abcde")
+
+
+def test_expectation_is_met_before_the_body(port: int):
+    head = b"POST /e HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=2)) as client:
+        client.sendall(head)
+        assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"ok")
+        assert client.recv(1000).endswith(b"/e ok")
+
+
+@pytest.mark.parametrize("path", [b"/v1/crm/activities", b"/activities", b"/nowhere"])
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET %b HTTP/1.1\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", 431),
+        (b"GET %b?" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"POST %b HTTP/1.1\r\nContent-Length: 1001\r\n\r\n", 413),
+        (b"GET %b HTTP/1.1\r\nExpect: more\r\n\r\n", 417),
+        (b"GET %b HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        (b"GET %b HTTP/9.9\r\n\r\n", 400),
+    ],
+    ids=["long head", "long URL", "large body", "expectation", "no colon", "version"],
+)
+def test_refusals_speak_the_dialect(port: int, path: bytes, request_: bytes, status: int):
+    answer = send(port, request_.replace(b"%b", path), GET)
+    assert (answer.status, answer.is_closed, answer.json["code"]) == (status, True, status)
+    head = answer.received.partition(b"\r\n\r\n")[0]
+    assert (b"Cache-Control: private, no-cache" in head) == (path != b"/nowhere")
+    for line in (b"X-Request-Id: ", b"X-Content-Type-Options: nosniff", b"Connection: close"):
+        assert line in head
+    assert b"Server:" not in head
+
+
+def test_head_has_no_body(port: int):
+    answer = send(port, GET.replace(b"GET", b"HEAD") * 2)
+    assert answer.received.count(b"HTTP/1.1 200 OK") == 2
+    assert answer.received.endswith(b"\r\n\r\n")
+
+
+def test_empty_status_has_no_length(port: int):
+    answer = send(port, GET.replace(b" / ", b" /none "))
+    assert answer.status == 204
+    assert b"Content-Length" not in answer.received
+
+
+@pytest.mark.parametrize(("line", "is_kept"), [(b"", False), (b"Connection: keep-alive\r\n", True)])
+def test_old_clients_are_kept_if_they_say(port: int, line: bytes, is_kept: bool):
+    answer = send(port, b"GET / HTTP/1.0\r\n" + line + b"\r\n")
+    assert (answer.status, answer.is_closed) == (200, not is_kept)
+    assert (b"Connection: keep-alive" in answer.received) == is_kept
+
+
+def test_upgrades_are_answered_as_they_are(port: int):
+    answer = send(port, b"GET /u HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    assert answer.received.endswith(b"/u ")
