@@ -25,8 +25,9 @@ from core.directory_entries import DirectoryEntries
 from core.domain.clock import Clock, utc_now
 from core.domain.counters import Counters
 from core.storage import migrate
+from core.storage.connector import Limits
 from core.storage.credential_store import Credentials
-from core.storage.database import Database, Limits
+from core.storage.database import Database
 from core.storage.entity_store import EntityStore
 from core.storage.replica_reader import Replica, ReplicaConnection
 from core.storage.revocation_store import Revocations

@@ -10,7 +10,7 @@ inside `transaction`. Driver errors stop here.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import psycopg
 from sqlalchemy import Connection, create_engine, event
@@ -28,27 +28,15 @@ from core.domain.counters import (
     new_counters,
 )
 from core.domain.errors import DatabaseTimeout, Unavailable
+from core.storage.connector import NO_LIMITS, Connect, Connector, Limits
 from core.storage.read_pool import ConnectionLost, PoolExhausted, ReadPool
 
 Observer = Callable[[str, Any], None]
-Connect = Callable[..., psycopg.Connection[Any]]
-CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 5
 DRIVER = "postgresql+psycopg"
 MAX_PREPARED = 50
 _READ_FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, PoolExhausted)
 _GIVEN_UP = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
-
-
-class Limits(NamedTuple):
-    """How long a statement may run, and how long it may wait for a lock; 0 is without end."""
-
-    statement_timeout_ms: int
-    lock_timeout_ms: int
-
-
-NO_LIMITS = Limits(0, 0)
-"""For commands: an import or a migration takes as long as it takes."""
 
 
 def driver_url(url: str) -> URL:
@@ -81,23 +69,28 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
             pool_pre_ping=True,
-            connect_args=_connect_arguments(limits),
         )
         event.listen(self.engine, "connect", _bound_prepared)
         event.listen(self.engine, "before_cursor_execute", self._observe)
-        event.listen(
-            self.engine,
-            "do_connect",
-            lambda _dialect, _record, words, named: connect(*words, **named),
-        )
+        connector = self._connector = Connector(connect, limits)
+        event.listen(self.engine, "do_connect", self._open)
+        event.listen(self.engine, "begin", self._limit)
+        self._limits = limits
         arguments, names = self.engine.dialect.create_connect_args(self.engine.url)
-        options = {**names, **_connect_arguments(limits), "autocommit": True}
         self._read_pool = ReadPool(
-            partial(connect, *arguments, **options),
+            partial(connector.connect, *arguments, **{**names, "autocommit": True}),
+            cursor=connector.cursor,
             size=2 * pool_size,
             acquire_timeout_seconds=POOL_TIMEOUT_SECONDS,
             counters=self.counters,
         )
+
+    def _open(self, _dialect: Any, _record: Any, words: Any, named: Any) -> Any:
+        return self._connector.connect(*words, **named)
+
+    def _limit(self, connection: Connection) -> None:
+        if self._connector.is_pooled:
+            connection.exec_driver_sql(self._limits.for_transaction)
 
     def _observe(self, _connection: Any, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
         self.counters[TRANSACTION_STATEMENTS] += 1
@@ -179,15 +172,6 @@ class Database:
         """Close every connection that is not in use."""
         self.engine.dispose()
         self._read_pool.close()
-
-
-def _connect_arguments(limits: Limits) -> dict[str, Any]:
-    options = (
-        "-c timezone=UTC",
-        f"-c statement_timeout={limits.statement_timeout_ms}",
-        f"-c lock_timeout={limits.lock_timeout_ms}",
-    )
-    return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": " ".join(options)}
 
 
 def _bound_prepared(connection: psycopg.Connection[Any], _record: object) -> None:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from core.domain.counters import POOL_WAIT_MICROSECONDS, POOL_WAITS, Counters, new_counters
+from core.storage.connector import PooledCursor, binary_cursor
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 # Citus must see the values to know which node has them: there every plan is made for its values.
@@ -51,6 +52,7 @@ class ReadPool:
         self,
         connect: Callable[[], psycopg.Connection[Any]],
         *,
+        cursor: Callable[[psycopg.Connection[Any]], Cursor] = binary_cursor,
         size: int,
         acquire_timeout_seconds: float,
         counters: Counters | None = None,
@@ -58,6 +60,7 @@ class ReadPool:
         """Connect to nothing yet; all connections are made by `connect`."""
         self._counters = new_counters() if counters is None else counters
         self._connect = connect
+        self._cursor = cursor
         self._size = size
         self._acquire_timeout_seconds = acquire_timeout_seconds
         self._idle: dict[bool, deque[Cursor]] = {True: deque(), False: deque()}
@@ -97,6 +100,9 @@ class ReadPool:
     def connect(self) -> psycopg.Connection[Any]:
         """Return a connection with generic plans that is no part of the pool."""
         connection = self._connect()
+        if isinstance(self._cursor(connection), PooledCursor):
+            connection.close()
+            raise psycopg.OperationalError("behind a pooler no connection is the caller's own")
         connection.execute(_SET_PLAN_MODE, {"generic_plan": True}, prepare=False)
         return connection
 
@@ -154,8 +160,9 @@ class ReadPool:
         """Open a connection if there is none yet, and set its plan mode."""
         try:
             if cursor is None:
-                cursor = self._connect().cursor(binary=True)
-            cursor.execute(_SET_PLAN_MODE, {"generic_plan": generic_plan}, prepare=False)
+                cursor = self._cursor(self._connect())
+            if not isinstance(cursor, PooledCursor):
+                cursor.execute(_SET_PLAN_MODE, {"generic_plan": generic_plan}, prepare=False)
         except BaseException as error:
             was_open = cursor is not None
             if cursor is not None:

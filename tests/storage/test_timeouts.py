@@ -9,7 +9,8 @@ from flask import Flask
 from support.callers import Home
 
 from core.domain.errors import DatabaseTimeout
-from core.storage.database import Database, Limits
+from core.storage.connector import Limits
+from core.storage.database import Database
 
 PATIENT_MS = 60_000
 SOON_MS = 150

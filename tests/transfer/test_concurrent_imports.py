@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 from support.callers import Home
 
-from core.storage.database import Database, Limits
+from core.storage.connector import Limits
+from core.storage.database import Database
 from core.transfer.importer import ImportReport, import_lines
 
 ROUNDS = 4

@@ -1,0 +1,109 @@
+"""How connections are made: to PostgreSQL itself, or to a pooler that lends servers by transaction.
+
+Directly, a connection's settings are part of its start. A pooler such as PgBouncer in transaction
+mode refuses or ignores those, and what one transaction prepares or sets, the next may not find, or
+a stranger may. It tells itself by that; then nothing is prepared, settings hold for one
+transaction, and the plan mode is left alone, as every plan is made for its values.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import psycopg
+
+Connect = Callable[..., psycopg.Connection[Any]]
+CONNECT_TIMEOUT_SECONDS = 2
+_MARK = "gateway.connected"
+_READ_MARK = f"SELECT current_setting('{_MARK}', true)"
+_REFUSAL = "startup parameter"  # PgBouncer: unsupported startup parameter: options
+
+
+class Limits(NamedTuple):
+    """How long a statement may run, and how long it may wait for a lock; 0 is without end."""
+
+    statement_timeout_ms: int
+    lock_timeout_ms: int
+
+    @property
+    def for_transaction(self) -> str:
+        """The statement that sets the limits for one transaction."""
+        return (
+            f"SELECT set_config('statement_timeout', '{self.statement_timeout_ms}', true),"
+            f" set_config('lock_timeout', '{self.lock_timeout_ms}', true)"
+        )
+
+
+NO_LIMITS = Limits(0, 0)
+"""For commands: an import or a migration takes as long as it takes."""
+
+
+def binary_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Return a cursor with binary results."""
+    return connection.cursor(binary=True)
+
+
+class PooledCursor(psycopg.Cursor[tuple[Any, ...]]):
+    """A cursor that reads through a pooler: each statement is a transaction with its limits."""
+
+    limits = NO_LIMITS
+
+    def execute(
+        self, query: Any, params: Any = None, *, prepare: bool | None = None, **options: Any
+    ) -> "PooledCursor":
+        """Execute a statement; `prepare` is of no effect."""
+        with self.connection.transaction():
+            super().execute(self.limits.for_transaction)
+            super().execute(query, params, prepare=False, **options)
+        return self
+
+
+class Connector:
+    """Makes connections with `limits`; what it finds out at the first holds for all."""
+
+    def __init__(self, connect: Connect, limits: Limits) -> None:
+        """Find out nothing yet."""
+        self.is_pooled: bool | None = None
+        self._connect = connect
+        self._limits = limits
+
+    def connect(self, *words: Any, **named: Any) -> psycopg.Connection[Any]:
+        """Return a connection in UTC; behind a pooler only `read` and transactions have limits."""
+        named = {**named, "connect_timeout": CONNECT_TIMEOUT_SECONDS}
+        direct = {**named, "options": self._options()}
+        if self.is_pooled is None:
+            self.is_pooled = self._meets_pooler(*words, **{**direct, "autocommit": True})
+        if not self.is_pooled:
+            return self._connect(*words, **direct)
+        connection = self._connect(
+            *words, **{**named, "autocommit": True, "prepare_threshold": None}
+        )
+        connection.execute("SET timezone TO 'UTC'")  # A pooler keeps this one for its client.
+        connection.autocommit = bool(named.get("autocommit"))
+        return connection
+
+    def cursor(self, connection: psycopg.Connection[Any]) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Return a cursor with binary results for reads outside of transactions."""
+        if not self.is_pooled:
+            return binary_cursor(connection)
+        cursor = PooledCursor(connection)
+        cursor.format = psycopg.pq.Format.BINARY
+        cursor.limits = self._limits
+        return cursor
+
+    def _options(self) -> str:
+        settings = {
+            "timezone": "UTC",
+            "statement_timeout": self._limits.statement_timeout_ms,
+            "lock_timeout": self._limits.lock_timeout_ms,
+            _MARK: "directly",
+        }
+        return " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+    def _meets_pooler(self, *words: Any, **named: Any) -> bool:
+        try:
+            with self._connect(*words, **named) as probe:
+                return probe.execute(_READ_MARK).fetchone() != ("directly",)
+        except psycopg.OperationalError as error:
+            if _REFUSAL in str(error):
+                return True
+            raise
