@@ -25,9 +25,9 @@ class Clock:
 
 
 def age_keys(database: Database, tenant_id: int, *, hours: int) -> None:
-    """Make the Idempotency-Keys of a tenant older, by the only clock that they know."""
+    """Make the Idempotency-Keys of a tenant so old, by the database's clock."""
     with database.transaction() as connection:
         connection.exec_driver_sql(
-            f"UPDATE idempotency_keys SET created_at = created_at - INTERVAL '{hours} hours'"
+            f"UPDATE idempotency_keys SET created_at = now() - INTERVAL '{hours} hours'"
             f" WHERE tenant_id = {tenant_id}"
         )
