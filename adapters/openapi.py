@@ -40,9 +40,9 @@ REASONS = {
 ALWAYS = (401, 403, 429, 503)
 
 
-def _no_credential() -> NotAuthenticated:
+def _no_credential(sources: tuple[str, ...]) -> NotAuthenticated:
     error = NotAuthenticated(reason="missing")
-    error.sources = ("x-access-token", "x-api-key", "Authorization")
+    error.sources = sources
     return error
 
 
@@ -52,7 +52,6 @@ def _rate_limited() -> RateLimited:
 
 
 ERRORS: Mapping[int, Errors] = {
-    401: {"missing": _no_credential()},
     403: {"scope": Forbidden(missing_scope="write")},
     404: {"unknown": ActivityNotFound(999)},
     409: {"key": IdempotencyConflict()},
@@ -63,6 +62,8 @@ ERRORS: Mapping[int, Errors] = {
     503: {"database": Unavailable(), "timeout": DatabaseTimeout()},
 }
 """Errors that stand for a status in examples, by their cause."""
+
+NOT_READING: Errors = {"scope": Forbidden(missing_scope="read")}
 
 
 def body(schema: type[Schema] | dict[str, Any], example: Any) -> Operation:
@@ -106,10 +107,13 @@ def success(
 class Failures:
     """Writes the failures of operations, with examples as the dialect itself renders them."""
 
-    def __init__(self, schema: type[Schema], render: Callable[[Any], Response]) -> None:
-        """Take the schema of all failures, and what renders an error."""
+    def __init__(
+        self, schema: type[Schema], render: Callable[[Any], Response], *, sources: tuple[str, ...]
+    ) -> None:
+        """Take the schema of failures, what renders them, and the order of credential headers."""
         self._schema = schema
         self._render = render
+        self._errors: dict[int, Errors] = {**ERRORS, 401: {"missing": _no_credential(sources)}}
 
     def __call__(
         self, *statuses: int, own: Mapping[int, Errors] = MappingProxyType({})
@@ -122,7 +126,7 @@ class Failures:
         return {str(status): self._response(status, own.get(status, {})) for status in found}
 
     def _response(self, status: int, own: Errors) -> Operation:
-        errors = {**ERRORS.get(status, {}), **own}
+        errors = {**self._errors.get(status, {}), **own}
         examples = {
             cause: {"value": self._render(error).get_json()} for cause, error in errors.items()
         }

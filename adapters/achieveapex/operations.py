@@ -14,6 +14,7 @@ from adapters.achieveapex.errors import (
 )
 from adapters.achieveapex.fields import EXPANSIONS, FIELDS, UNKNOWN_KEY, Kind
 from adapters.openapi import (
+    NOT_READING,
     Errors,
     Failures,
     Operation,
@@ -83,7 +84,9 @@ def _render(error: Any) -> Response:
     return (on_http_error if isinstance(error, HTTPException) else on_core_error)(error)
 
 
-_failures = Failures(schemas.ErrorBody, _render)
+_failures = Failures(
+    schemas.ErrorBody, _render, sources=("x-api-key", "Authorization", "x-access-token")
+)
 WRONG_QUERY: Errors = {
     "column": InvalidQuery("colour", UNKNOWN_KEY),
     "operator": FeathersError(400, "Invalid query parameter $regex", data={"$regex": "a"}),
@@ -116,7 +119,7 @@ LIST: Operation = {
         *FILTERS,
     ],
     "responses": success(200, "A page, and the number of all matches.")
-    | _failures(414, own={400: WRONG_QUERY, 403: FOREIGN}),
+    | _failures(414, own={400: WRONG_QUERY, 403: NOT_READING | FOREIGN}),
 }
 CREATE: Operation = {
     "operationId": "createActivity",
@@ -143,7 +146,7 @@ READ: Operation = {
     ],
     "responses": success(200, "The activity.", etag=True)
     | {"304": {"description": "The ETag is still right."}}
-    | _failures(404, 414, own={400: WRONG_QUERY | AMBIGUOUS, 403: FOREIGN}),
+    | _failures(404, 414, own={400: WRONG_QUERY | AMBIGUOUS, 403: NOT_READING | FOREIGN}),
 }
 UPDATE: Operation = {
     "operationId": "patchActivity",

@@ -15,6 +15,7 @@ from adapters.deskera.filters import KEYS
 from adapters.deskera.grammar import MAX_BYTES
 from adapters.deskera.query import DEFAULT_PAGE_SIZE, DEFAULT_SORT, MAX_PAGE_SIZE, SORT_FIELDS
 from adapters.openapi import (
+    NOT_READING,
     Errors,
     Failures,
     Operation,
@@ -57,7 +58,9 @@ def _render(error: Any) -> Response:
     return (on_http_error if isinstance(error, HTTPException) else on_core_error)(error)
 
 
-_failures = Failures(schemas.ErrorBody, _render)
+_failures = Failures(
+    schemas.ErrorBody, _render, sources=("x-access-token", "x-api-key", "Authorization")
+)
 WRONG_BODY: Errors = {"field": InvalidActivity("end", "is before start")}
 WRONG_PARAMETER: Errors = {"parameter": InvalidQuery("pageSize", "must be a whole number")}
 WRONG_IDS: Errors = {"ids": InvalidActivity("ids", "must name at least one activity")}
@@ -100,7 +103,7 @@ LIST: Operation = {
         parameter("query", QUERY, type="string", maxLength=MAX_BYTES),
     ],
     "responses": success(200, "One page, and the number of all matches.")
-    | _failures(414, own={400: WRONG_PARAMETER}),
+    | _failures(414, own={400: WRONG_PARAMETER, 403: NOT_READING}),
 }
 CREATE: Operation = {
     "operationId": "createActivity",
@@ -119,7 +122,7 @@ READ: Operation = {
     ],
     "responses": success(200, "The activity.", etag=True)
     | {"304": {"description": "The ETag is still right."}}
-    | _failures(404, own={400: AMBIGUOUS}),
+    | _failures(404, own={400: AMBIGUOUS, 403: NOT_READING}),
 }
 UPDATE: Operation = {
     "operationId": "updateActivity",

@@ -95,6 +95,10 @@ def test_operations_work_as_prefilled(
 
 
 CAUSES = [
+    ("deskera", "GET", "/v1/crm/activities", {}, "401", "missing"),
+    ("deskera", "GET", "/v1/crm/activities", {}, "403", "scope"),
+    ("achieveapex", "GET", "/activities", {}, "401", "missing"),
+    ("achieveapex", "GET", "/activities/1", {}, "403", "scope"),
     ("deskera", "GET", "/v1/crm/activities/999", {}, "404", "unknown"),
     ("deskera", "POST", "/v1/crm/activities", {"data": b"x" * (2**20 + 1)}, "413", "body"),
     ("deskera", "POST", "/v1/crm/activities/bulkDelete", {"json": {}}, "400", "body"),
@@ -123,6 +127,10 @@ def test_failures_read_as_documented(
 ):
     headers = tenant.caller(1).headers
     client.post("/v1/crm/activities", json={}, headers=headers)
+    if cause == "missing":
+        headers = {}
+    if cause == "scope":
+        headers = tenant.caller(1, "write").headers
     answer = client.open(path, method=method, headers=headers, **sent)
     assert answer.status_code == int(status)
     documented = [
