@@ -28,6 +28,7 @@ class Plan(NamedTuple):
     size: Size
     small: Size
     large: Size
+    many: Size
     rounds: int
     seconds: float
     warm_seconds: float
@@ -38,15 +39,17 @@ STANDARD = Plan(
     size=dataset.STANDARD,
     small=dataset.SMALL,
     large=dataset.SMALL._replace(activities=1_000_000),
+    many=dataset.MANY,
     rounds=3,
     seconds=4,
     warm_seconds=3,
-    limit_seconds=540,
+    limit_seconds=780,
 )
 QUICK = Plan(
     size=dataset.QUICK,
     small=dataset.SMALL._replace(activities=2_000),
     large=dataset.SMALL._replace(activities=20_000),
+    many=dataset.FEW,
     rounds=1,
     seconds=1,
     warm_seconds=1,
@@ -120,14 +123,18 @@ class Bench:
     def database(self, name: str = "main") -> str:
         """Return the URL of a database of this run, filled on first use.
 
-        "main" holds the tenants and the tables of the peers; "small" and "large" one tenant each.
+        "main" holds the tenants and the tables of the peers, "small" and "large" one tenant each,
+        "many" thousands of them.
         """
         assert self._postgres is not None
         url = self._postgres.url.replace("/crm?", f"/{name}?")
         if name not in self._filled:
-            size = {"main": self.plan.size, "small": self.plan.small, "large": self.plan.large}[
-                name
-            ]
+            size = {
+                "main": self.plan.size,
+                "small": self.plan.small,
+                "large": self.plan.large,
+                "many": self.plan.many,
+            }[name]
             rows = f"{size.tenants} x {size.activities:,} activities"
             self.show_progress(f"filling database {name}: {rows}")
             self._create(name, lambda: dataset.fill(url, size))
@@ -135,6 +142,13 @@ class Bench:
                 dataset.fill_peers(url)
             self._filled.add(name)
         return url
+
+    def empty_database(self, name: str) -> str:
+        """Return the URL of a new database of this run without any table."""
+        assert self._postgres is not None
+        with psycopg.connect(self._postgres.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self._postgres.url.replace("/crm?", f"/{name}?")
 
     def _create(self, name: str, fill: Callable[[], None]) -> None:
         """Make and fill a database, without waiting for the disk meanwhile."""
@@ -169,6 +183,9 @@ class Bench:
 
     def _start(self, name: str) -> Server:
         self.show_progress(f"starting {name}")
+        if name == "many":
+            urls = {"database_url": self.database(name), "redis_url": self.redis_url}
+            return peers.ours("many", **urls, scratch=self.scratch)
         if name in ("small", "large"):
             urls = {"database_url": self.database(name), "redis_url": "none"}
             return peers.ours("uncached", **urls, scratch=self.scratch, name=name)

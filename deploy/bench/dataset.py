@@ -45,6 +45,10 @@ SMALL = Size(tenants=1, activities=10_000, contacts=5_000, companies=1_000, deal
 """One tenant before it grew; `_replace(activities=1_000_000)` is the same one after it."""
 
 
+MANY = Size(tenants=10_000, activities=1, contacts=5, companies=5, deals=5, users=8)
+FEW = MANY._replace(tenants=100)
+
+
 def reader_of(tenant_id: int) -> int:
     """Return the user who reads and writes during the bench: one with no part in any record."""
     return tenant_id * BASE + 1

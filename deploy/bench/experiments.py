@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from deploy.bench import cpu, equivalence, growth, hostile, limits, workload, writes
+from deploy.bench import cpu, equivalence, growth, hits, hostile, limits, workload, writes
 from deploy.bench.bench import Bench
 
 OURS = ("uncached", "cached", "no-caches")
@@ -29,8 +29,9 @@ def apex_list(bench: Bench) -> None:
     """AchieveApex's list of 10, plain and with fastJoin."""
     for row, fast_join in (("plain", False), ("fastjoin", True)):
         pages = workload.apex_pages(bench.tenant_ids, fast_join=fast_join)
-        equivalence.check_equivalence(bench, ("uncached", "feathers"), pages)
-        bench.compare(row, ("uncached", "feathers"), pages)
+        names = ("uncached", "cached", "feathers")
+        equivalence.check_equivalence(bench, names, pages)
+        bench.compare(row, names, pages)
 
 
 def memory(bench: Bench) -> None:
@@ -44,7 +45,9 @@ EXPERIMENTS: Mapping[str, Callable[[Bench], None]] = {
     "list": page_list,
     "get": get,
     "apex": apex_list,
+    "hits": hits.measure,
     "writes": writes.measure,
+    "import": hits.measure_import,
     "memory": memory,
     "hostile": hostile.measure,
     "cpu": cpu.measure,

@@ -20,6 +20,7 @@ BUILDS: Mapping[str, Mapping[str, str]] = {
     "uncached": {"GATEWAY_ANSWER_CACHE_BYTES": "0"},
     "no-records": {"GATEWAY_ANSWER_CACHE_BYTES": "0", "GATEWAY_RECORD_CACHE_BYTES": "0"},
     "cached": {"GATEWAY_ANSWER_CACHE_BYTES": str(ANSWER_CACHE_BYTES)},
+    "many": {"GATEWAY_ANSWER_CACHE_BYTES": str(4 * ANSWER_CACHE_BYTES)},
     "no-caches": {
         "GATEWAY_ANSWER_CACHE_BYTES": "0",
         "GATEWAY_RECORD_CACHE_BYTES": "0",
