@@ -64,7 +64,9 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     database = _install_core(app, settings, redis=redis, clock=clock)
     if settings.otel_endpoint is not None:
         _trace(app, database, redis, endpoint=settings.otel_endpoint)
-    probed = app.extensions["probed_database"] = Database(_database_url(settings), pool_size=1)
+    probed = app.extensions["probed_database"] = Database(
+        _database_url(settings), pool_size=1, row_security=settings.row_security
+    )
     verified = _authenticator(app, settings, database, clock=clock)
     app.extensions["recall"] = partial(authenticator.recall, verified)
     authenticator.install(app, verified, count_failure=metrics.count_credential_failure)
@@ -145,6 +147,7 @@ def _install_core(
         _database_url(settings),
         pool_size=settings.db_pool_size,
         limits=_limits(settings),
+        row_security=settings.row_security,
         counters=counters,
     )
     shared = SharedEntityCache(redis, partial(migrate.identity, database)) if redis else None
@@ -185,6 +188,7 @@ def _replicas(settings: Settings) -> list[Replica]:
                 pool_size=settings.db_pool_size,
                 limits=_limits(settings),
                 connect=ReplicaConnection.connect,
+                row_security=settings.row_security,
             )
         )
         for url in settings.database_replica_urls or ()

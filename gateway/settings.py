@@ -118,6 +118,13 @@ class Settings:
         "Claim of the scopes, as words or a list; a token without it may read and write",
         default="scope",
     )
+    row_security: bool = setting(
+        "GATEWAY_ROW_SECURITY",
+        flag,
+        "Whether `DATABASE_URL` names the service's role of `crm-gateway db roles`, which sees the"
+        " tenants of each credential alone",
+        default=False,
+    )
     credential_rate_limit: str | None = setting(
         "GATEWAY_CREDENTIAL_RATE_LIMIT",
         rate,

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from core.domain.clock import Clock, utc_now
 from core.domain.errors import EntityNotFound, InvalidEntity
 from core.domain.model import MAX_ID
-from core.storage.database import Database
+from core.storage.database import Database, allowing
 from core.storage.tables import credentials
 from core.storage.tenant_store import find_tenant
 
@@ -154,7 +154,8 @@ class Credentials:
 
     def find(self, tenant_id: int, key_id: str) -> Credential | None:
         """Return a stored key, active or not, or None. Raises: Unavailable."""
-        found = self._database.read(_FIND, {"tenant_id": tenant_id, "key_id": key_id})
+        with allowing((tenant_id,)):
+            found = self._database.read(_FIND, {"tenant_id": tenant_id, "key_id": key_id})
         return _to_credential(found[0]) if found else None
 
     def list(self) -> "list[Credential]":
@@ -181,7 +182,7 @@ class Credentials:
         """
         last = _columns.last_used_at
         statement = _this(tenant_id, key_id).where(last.is_(None) | (last <= used_at - USE_STEP))
-        with self._database.transaction() as connection:
+        with allowing((tenant_id,)), self._database.transaction() as connection:
             connection.execute(statement.values(last_used_at=used_at))
 
 

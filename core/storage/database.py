@@ -9,6 +9,7 @@ inside `transaction`. Driver errors stop here.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
 
@@ -32,6 +33,9 @@ from core.storage.connector import NO_LIMITS, Connect, Connector, Limits
 from core.storage.read_pool import ConnectionLost, PoolExhausted, ReadPool
 
 Observer = Callable[[str, Any], None]
+TENANTS_SETTING = "crm.tenants"
+_SET_TENANTS = f"SELECT set_config('{TENANTS_SETTING}', %(tenants)s::TEXT, true)"
+_tenants: ContextVar[tuple[int, ...]] = ContextVar("tenants", default=())
 POOL_TIMEOUT_SECONDS = 5
 DRIVER = "postgresql+psycopg"
 MAX_PREPARED = 50
@@ -54,13 +58,16 @@ class Database:
         pool_size: int = 4,
         limits: Limits = NO_LIMITS,
         connect: Connect = psycopg.connect,
+        row_security: bool = False,
         counters: Counters | None = None,
     ) -> None:
         """Prepare the pools; nothing is connected yet.
 
         At most `pool_size` connections write. Twice as many read, because each has one of two plan
-        modes. `limits` hold for every statement. `connect` makes the connections.
+        modes. `limits` hold for every statement. `connect` makes the connections. With
+        `row_security` statements see what `allow` names, and no other tenant.
         """
+        self._row_security = row_security
         self.observers: list[Observer] = []
         self.counters = new_counters() if counters is None else counters
         self.engine = create_engine(
@@ -109,6 +116,9 @@ class Database:
             engine = engine.execution_options(isolation_level=isolation_level)
         try:
             with engine.begin() as connection:
+                if self._row_security:
+                    allowed = {"tenants": _listed(_tenants.get())}
+                    connection.exec_driver_sql(_SET_TENANTS, allowed)
                 yield connection
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             raise self._unavailable(error) from error
@@ -138,20 +148,26 @@ class Database:
         self.counters[READ_STATEMENTS] += 1
         for observer in self.observers:
             observer(sql, parameters)
+        tenants = _listed(_tenants.get()) if self._row_security else None
         try:
-            return self._read_pool.read(sql, parameters, generic_plan=generic_plan)
+            return self._read_pool.read(sql, parameters, generic_plan=generic_plan, tenants=tenants)
         except ConnectionLost:
-            return self._read_again(sql, parameters, generic_plan=generic_plan)
+            return self._read_again(sql, parameters, generic_plan=generic_plan, tenants=tenants)
         except _READ_FAILURES as error:
             raise self._unavailable(error) from error
 
     def _read_again(
-        self, sql: str, parameters: Mapping[str, Any], *, generic_plan: bool
+        self,
+        sql: str,
+        parameters: Mapping[str, Any],
+        *,
+        generic_plan: bool,
+        tenants: str | None,
     ) -> Sequence[tuple[Any, ...]]:
         """Read on a new connection; the idle ones are gone, as they died with the same server."""
         self.close()
         try:
-            return self._read_pool.read(sql, parameters, generic_plan=generic_plan)
+            return self._read_pool.read(sql, parameters, generic_plan=generic_plan, tenants=tenants)
         except (*_READ_FAILURES, ConnectionLost) as error:
             raise self._unavailable(error) from error
 
@@ -172,6 +188,25 @@ class Database:
         """Close every connection that is not in use."""
         self.engine.dispose()
         self._read_pool.close()
+
+
+@contextmanager
+def allowing(tenant_ids: tuple[int, ...]) -> Iterator[None]:
+    """Let statements see these tenants meanwhile, where row-level security is on."""
+    token = _tenants.set(tenant_ids)
+    try:
+        yield
+    finally:
+        _tenants.reset(token)
+
+
+def allow(tenant_ids: tuple[int, ...]) -> None:
+    """Let this thread's statements see these tenants from now on."""
+    _tenants.set(tenant_ids)
+
+
+def _listed(tenant_ids: tuple[int, ...]) -> str:
+    return ",".join(map(str, tenant_ids))
 
 
 def _bound_prepared(connection: psycopg.Connection[Any], _record: object) -> None:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from threading import Condition
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import psycopg
 
@@ -28,6 +29,9 @@ _SET_PLAN_MODE = """
     SELECT set_config('plan_cache_mode', CASE
         WHEN %(generic_plan)s::BOOLEAN AND current_setting('citus.shard_count', true) IS NULL
         THEN 'force_generic_plan' ELSE 'force_custom_plan' END, false)"""
+
+
+_ALLOW = "SELECT set_config('crm.tenants', %(tenants)s::TEXT, false)"
 
 
 class ConnectionLost(Exception):
@@ -64,6 +68,7 @@ class ReadPool:
         self._size = size
         self._acquire_timeout_seconds = acquire_timeout_seconds
         self._idle: dict[bool, deque[Cursor]] = {True: deque(), False: deque()}
+        self._allowed: WeakKeyDictionary[Cursor, str] = WeakKeyDictionary()
         self._released = Condition()
         self._waiting: deque[object] = deque()
         self._open = 0
@@ -79,16 +84,25 @@ class ReadPool:
         return max(0, self._open - sum(map(len, self._idle.values())))
 
     def read(
-        self, sql: str, parameters: Mapping[str, Any], *, generic_plan: bool
+        self,
+        sql: str,
+        parameters: Mapping[str, Any],
+        *,
+        generic_plan: bool,
+        tenants: str | None = None,
     ) -> Sequence[tuple[Any, ...]]:
         """Return the rows of a statement, with binary results.
 
-        With `generic_plan` it is prepared and has one plan on each connection; without, it is
-        planned for its values. Raises: ConnectionLost, PoolExhausted, and the driver's errors
-        where the connection lives.
+        `tenants` are all that it may see, as the setting of row-level security lists them; None
+        leaves the setting alone. With `generic_plan` it is prepared and has one plan on each
+        connection; without, it is planned for its values.
+        Raises: ConnectionLost, PoolExhausted, and the driver's errors where the connection lives.
         """
         cursor = self._acquire(generic_plan)
         try:
+            if tenants is not None and self._allowed.get(cursor) != tenants:
+                cursor.execute(_ALLOW, {"tenants": tenants}, prepare=True)
+                self._allowed[cursor] = tenants
             return cursor.execute(sql, parameters, prepare=generic_plan).fetchall()
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if cursor.connection.broken or cursor.connection.closed:

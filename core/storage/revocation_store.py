@@ -3,7 +3,7 @@
 from sqlalchemy.dialects.postgresql import insert
 
 from core.domain.clock import Clock, utc_now
-from core.storage.database import Database
+from core.storage.database import Database, allowing
 from core.storage.tables import revoked_tokens
 
 MAX_TOKEN_ID = 255
@@ -41,7 +41,8 @@ class Revocations:
         """
         found = []
         for tenant_id in tenant_ids:
-            rows = self._database.read(_FIND, {"tenant_id": tenant_id, "token_id": token_id})
+            with allowing((tenant_id,)):
+                rows = self._database.read(_FIND, {"tenant_id": tenant_id, "token_id": token_id})
             if rows and rows[0][0]:
                 return ()
             if rows:

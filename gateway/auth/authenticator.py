@@ -17,6 +17,7 @@ from core.domain.clock import Clock
 from core.domain.errors import NotAuthenticated
 from core.domain.model import Principal
 from core.storage.credential_store import DEMO_TOKEN, Credential, Credentials, parse_key
+from core.storage.database import allow
 from core.storage.revocation_store import Revocations
 from gateway.auth.failed_logins import FailedLogins
 from gateway.auth.last_use import LastUses
@@ -235,6 +236,7 @@ def install(
                 request.principal = g.principal = authenticator.principal(
                     header, credential, request.remote_addr or ""
                 )
+                allow(request.principal.tenant_ids)
             except NotAuthenticated as error:
                 read = order[: order.index(header) + 1]
                 error.sources = tuple(HEADER_NAMES[name] for name in read)

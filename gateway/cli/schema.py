@@ -2,7 +2,7 @@
 
 import click
 
-from core.storage import clock_zones, distribution, migrate
+from core.storage import clock_zones, distribution, migrate, roles
 from core.storage.database import Database
 from gateway.cli.session import connected, environment, ready
 
@@ -32,6 +32,21 @@ def distribute() -> None:
         except LookupError as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"distributed now: {', '.join(added) or 'nothing more'}", err=True)
+
+
+@db.command("roles")
+@click.option("--apply", "is_applied", is_flag=True, help="Run the statements.")
+def make_roles(is_applied: bool) -> None:
+    """Print the SQL of three roles: an owner, a service that sees its tenants, a reader."""
+    if not is_applied:
+        for statement in roles.statements():
+            click.echo(f"{statement};")
+        return
+    with ready() as (_, database):
+        try:
+            roles.apply(database)
+        except LookupError as error:
+            raise click.ClickException(str(error)) from error
 
 
 @db.command()

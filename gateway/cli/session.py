@@ -36,7 +36,9 @@ def connected(given: Settings) -> Iterator[tuple[Settings, Database]]:
     click.echo(f"Database: {description(given)}", err=True)
     with (
         lease.resolved_servers(replace(given, redis_url=given.redis_url or NO_REDIS)) as settings,
-        closing(Database(settings.database_url or "")) as database,
+        closing(
+            Database(settings.database_url or "", row_security=settings.row_security)
+        ) as database,
     ):
         yield settings, database
 

@@ -17,11 +17,13 @@ from gateway.settings import Settings
 def make_keeper(app: Flask, loop: AbstractEventLoop, settings: Settings) -> ResponseKeeper | None:
     """Return what keeps an application's responses; None if none may be kept.
 
-    Where requests are limited in number each of them has to be counted, by the application.
+    Where requests are limited in number each of them has to be counted, by the application; and
+    under row-level security only the application says whose rows may be seen.
     """
     parts = app.extensions
     is_limited = settings.credential_rate_limit or settings.tenant_rate_limit
-    if not settings.answer_cache_bytes or is_limited or "recall" not in parts:
+    is_guarded = is_limited or settings.row_security
+    if not settings.answer_cache_bytes or is_guarded or "recall" not in parts:
         return None
     metrics: Metrics = parts["metrics"]
     responses = KeptResponses(max_bytes=settings.answer_cache_bytes)
