@@ -43,6 +43,8 @@ curl '{url}/activities/123' -H '{apex}'
 @click.option("--workers", type=click.IntRange(1, 1024), help="Worker processes.")
 def serve(host: str, port: int, workers: int | None) -> None:
     """Serve both dialects: this process becomes gunicorn's master."""
+    if not is_loopback(host):
+        click.echo(f"{host} without TLS: put a proxy that has it before this service.", err=True)
     with ready(is_service=True) as (settings, database):
         if not is_loopback(host) and demo_key_is_active(database):
             raise click.ClickException(
