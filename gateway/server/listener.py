@@ -97,11 +97,13 @@ class Listener:
         if self._socket.fileno() >= 0:
             self._loop.add_reader(self._socket, self._accept)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Accept those that wait already, and no more."""
         self._loop.remove_reader(self._socket)
         with suppress(OSError):
             for _ in range(WAITING_AT_MOST):
                 self._serve(self._socket.accept()[0])
         self._socket.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         release_slot(self._place)

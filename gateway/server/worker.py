@@ -116,7 +116,7 @@ class Server(uvicorn.Server):
         """Answer what is under way or on its way, and close everything."""
         self._fronts.stop()
         for listener in self._listeners:
-            listener.stop()
+            await listener.stop()
         give_up_at = time.monotonic() + self._worker.cfg.graceful_timeout - SPARE_SECONDS
         while self._fronts.count_connections() and time.monotonic() < give_up_at:
             if self.force_exit:
