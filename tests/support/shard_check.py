@@ -38,6 +38,8 @@ ADMINISTRATIVE = {
     "import: rows are staged on the coordinator and merged from there": r"incoming_",
     "export: the tenants there are": r"FROM tenants ORDER BY tenants.tenant_id$",
     "token list: the keys of all tenants": r"FROM credentials ORDER BY credentials.tenant_id",
+    "db upgrade, db rezone: the zones of all tenants": r"SELECT tenants.tenant_id, "
+    r"tenants.timezone\s+FROM tenants\s*$",
     "db upgrade, db distribute": r"\b(CREATE|ALTER|citus_tables|regclass)\b|create_distributed|"
     r"SELECT EXISTS \(SELECT FROM \w+\)$",
 }
