@@ -71,7 +71,7 @@ def test_redis_is_reached_by_tls(redis_url: str, certificates: Certificates, tmp
 def test_serving_others_expects_a_proxy(
     database_url: str, monkeypatch: pytest.MonkeyPatch, host: str, count: int
 ):
-    monkeypatch.setattr("os.execv", lambda *_: None)
+    monkeypatch.setattr("os.execve", lambda *_: None)
     monkeypatch.setattr("gateway.cli.service.demo_key_is_active", lambda *_: False)
     environment = {"DATABASE_URL": database_url, "REDIS_URL": "none"}
     result = CliRunner().invoke(main, ["serve", "--host", host], env=environment)
