@@ -43,6 +43,7 @@ class HttpProtocol(asyncio.Protocol):
         self._job: Job | None = None
         self._has_sent = False
         self._has_ended = False  # The client sends nothing more.
+        self._is_paused = False  # Nothing is read while a request is answered and another waits.
         self._is_unsent = False
         self._unsent_before = 0
         self._lingered_bytes = 0
@@ -68,6 +69,7 @@ class HttpProtocol(asyncio.Protocol):
             self._drop(data)
         else:
             self._parser.rest += data
+            self._is_paused = True
             self._transport.pause_reading()
 
     def _feed(self, data: bytes) -> None:
@@ -137,6 +139,8 @@ class HttpProtocol(asyncio.Protocol):
         if rest:  # By way of the loop, because there may be many requests in it.
             self._phase = ANSWERING
             asyncio.get_running_loop().call_soon(self._go_on, rest)
+        elif self._is_paused:
+            self._resume()
 
     def _go_on(self, rest: bytes) -> None:
         """Take in what came while another request was answered."""
@@ -146,7 +150,7 @@ class HttpProtocol(asyncio.Protocol):
         more, self._parser.rest = self._parser.rest, b""
         self._feed(rest + more)
         if self._phase is READING:
-            self._transport.resume_reading()
+            self._resume()
             if self._has_ended:
                 self.eof_received()
 
@@ -168,8 +172,12 @@ class HttpProtocol(asyncio.Protocol):
             return
         self._phase = LINGERING
         self.deadline = time.monotonic() + self._limits.linger_seconds
-        self._transport.resume_reading()
+        self._resume()
         self._transport.write_eof()
+
+    def _resume(self) -> None:
+        self._is_paused = False
+        self._transport.resume_reading()
 
     def _drop(self, data: bytes) -> None:
         self._lingered_bytes += len(data)

@@ -35,6 +35,7 @@ LIMITS = Limits(
 SWEEP_SECONDS = 0.05
 CLOSING_SECONDS = 3.0
 LARGE_BYTES = 20_000_000
+SLOW_SECONDS = 0.1
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -44,6 +45,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if environ["PATH_INFO"] == "/large":
         start_response("200 OK", [])
         return [b"x" * LARGE_BYTES]
+    if environ["PATH_INFO"] == "/slow":
+        time.sleep(SLOW_SECONDS)
     if environ["PATH_INFO"] == "/none":
         start_response("204 No Content", [])
         return []
@@ -177,6 +180,20 @@ def test_full_worker_closes_the_oldest(port: int):
 def send(port: int, *requests: bytes, is_half_closed: bool = False) -> Exchange:
     """Send requests at once; return what came back."""
     return exchange(port, b"".join(requests), is_half_closed=is_half_closed)
+
+
+def test_request_sent_during_another_stops_nothing(port: int):
+    slow = GET.replace(b"/", b"/slow", 1)
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=2)) as connection:
+        for sent in (slow, GET):
+            connection.sendall(sent)
+            time.sleep(SLOW_SECONDS / 3)
+        received = b""
+        while received.count(b"HTTP/1.1 200") < 2:
+            received += connection.recv(65536)
+        time.sleep(SLOW_SECONDS)
+        connection.sendall(GET)
+        assert b"HTTP/1.1 200" in connection.recv(65536)
 
 
 def test_pipelined_requests_are_answered_in_turn(port: int):
