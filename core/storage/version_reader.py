@@ -43,6 +43,7 @@ class VersionReader:
         self._batch: dict[int, list[Receive]] = {}
         self._unread: list[int] = []  # Tenants of the batch whose rows have not come.
         self._connection: psycopg.Connection[Any] | None = None
+        self._socket = -1  # The connection's; libpq does not tell it once the server is gone.
         self._connecting: Future[psycopg.Connection[Any]] | None = None
         self._tried_at = float("-inf")
         self._sent_at = 0.0
@@ -96,9 +97,9 @@ class VersionReader:
             return
         pgconn = self._connection.pgconn
         if pgconn.flush():
-            self._loop.add_writer(pgconn.socket, self._flush)
+            self._loop.add_writer(self._socket, self._flush)
         else:
-            self._loop.remove_writer(pgconn.socket)
+            self._loop.remove_writer(self._socket)
 
     def _receive(self) -> None:
         """Take in what has come, and hand out what is whole."""
@@ -178,14 +179,15 @@ class VersionReader:
             connecting.result().close()
             return
         self._connection = connecting.result()
-        self._loop.add_reader(self._connection.pgconn.socket, self._receive)
+        self._socket = self._connection.pgconn.socket
+        self._loop.add_reader(self._socket, self._receive)
 
     def _disconnect(self) -> None:
         """Close the connection, if there is one; nobody waits for it any longer."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._loop.remove_reader(connection.pgconn.socket)
-            self._loop.remove_writer(connection.pgconn.socket)
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
             connection.close()
         if self._timer is not None:
             self._timer.cancel()

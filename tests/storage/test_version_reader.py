@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
+from typing import Any
 
+import psycopg
 import pytest
 from support.callers import Home
 from support.own_servers import OwnServer
@@ -13,20 +15,18 @@ from core.domain.model import Tenant, Versions
 from core.storage import migrate
 from core.storage.database import Database
 from core.storage.tenant_store import Tenants
-from core.storage.version_reader import VersionReader
+from core.storage.version_reader import Connect, VersionReader
 
 Scenario = Callable[[VersionReader], Awaitable[None]]
 PATIENT_SECONDS = 5.0
 
 
-def run(database: Database, scenario: Scenario, *, timeout_seconds: float = 1.0) -> None:
-    """Play a scenario on a loop of its own, with a reader of this database."""
+def run(connect: Connect, scenario: Scenario, *, timeout_seconds: float = 1.0) -> None:
+    """Play a scenario on a loop of its own, with a reader that connects like this."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        with closing(
-            VersionReader(database.connect, loop, timeout_seconds=timeout_seconds)
-        ) as reader:
+        with closing(VersionReader(connect, loop, timeout_seconds=timeout_seconds)) as reader:
             await scenario(reader)
 
     asyncio.run(asyncio.wait_for(main(), 20))
@@ -54,7 +54,7 @@ def test_versions_are_those_of_the_tenant(database: Database, tenant: Home) -> N
         assert await connected(reader, tenant.id) == Versions(0, 1)
         assert await ask(reader, 999_999_999) == Versions(0, 0)
 
-    run(database, scenario)
+    run(database.connect, scenario)
 
 
 def test_write_is_seen_by_the_next_read(database: Database, tenant: Home) -> None:
@@ -63,7 +63,7 @@ def test_write_is_seen_by_the_next_read(database: Database, tenant: Home) -> Non
         Tenants(database).put(Tenant(tenant.id, "renamed", "UTC", "UTC"))
         assert await ask(reader, tenant.id) == Versions(0, 2)
 
-    run(database, scenario)
+    run(database.connect, scenario)
 
 
 def test_those_who_wait_share_a_statement(database: Database, tenant: Home) -> None:
@@ -75,14 +75,38 @@ def test_those_who_wait_share_a_statement(database: Database, tenant: Home) -> N
         assert {await answer for answer in others} == {Versions(0, 0)}
         assert reader.statements <= 6
 
-    run(database, scenario)
+    run(database.connect, scenario)
 
 
 def test_first_read_waits_for_no_connection(database: Database, tenant: Home) -> None:
     async def scenario(reader: VersionReader) -> None:
         assert await ask(reader, tenant.id) is None
 
-    run(database, scenario)
+    run(database.connect, scenario)
+
+
+def test_connection_lost_at_rest_leaves_no_trace(database: Database, tenant: Home) -> None:
+    pids: list[int] = []
+    failures: list[object] = []
+
+    def connect() -> psycopg.Connection[Any]:
+        connection = database.connect()
+        pids.append(connection.info.backend_pid)
+        return connection
+
+    async def scenario(reader: VersionReader) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: failures.append(context))
+        await connected(reader, tenant.id)
+        with database.connect() as other:
+            other.execute("SELECT pg_terminate_backend(%s)", pids)
+        await asyncio.sleep(0.1)
+        began_at = time.monotonic()
+        assert await connected(reader, tenant.id) == Versions(0, 1)
+        assert time.monotonic() - began_at < 1.0
+
+    run(connect, scenario)
+    assert failures == []
 
 
 @pytest.fixture
@@ -108,7 +132,7 @@ def test_frozen_server_costs_the_timeout_once(
         own_postgres.thaw()
         assert await connected(reader, 7) == Versions(0, 1)
 
-    run(own_database, scenario, timeout_seconds=0.05)
+    run(own_database.connect, scenario, timeout_seconds=0.05)
 
 
 def test_restarted_server_is_found_again(own_postgres: OwnServer, own_database: Database) -> None:
@@ -119,4 +143,4 @@ def test_restarted_server_is_found_again(own_postgres: OwnServer, own_database: 
         own_postgres.start()
         assert await connected(reader, 7) == Versions(0, 1)
 
-    run(own_database, scenario)
+    run(own_database.connect, scenario)
