@@ -8,16 +8,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support.callers import Caller, Home
 
-from adapters.rendered_records import ENTRY_BYTES, RecordCache
+from adapters.rendered_records import ENTRY_BYTES, Entry, RecordCache
 
 KEY = ("form", 1, 2)
 LISTS = ("/v1/crm/activities?sortBy=id", "/activities", "/activities?fastJoinForActivityList=true")
 
 
-def entry(
-    version: int, directory_version: int, *, size: int = 2
-) -> tuple[int, int, orjson.Fragment]:
-    return version, directory_version, orjson.Fragment(b"x" * size)
+def entry(version: int, directory_version: int, *, size: int = 2) -> Entry:
+    return Entry(version, directory_version, orjson.Fragment(b"x" * size), size)
 
 
 def test_entry_counts_at_its_versions_only() -> None:
