@@ -180,7 +180,8 @@ class Settings:
     answer_cache_bytes: int = setting(
         "GATEWAY_ANSWER_CACHE_BYTES",
         whole_number(0, 2**40),
-        "Bytes of responses cached in the memory of each worker; 0: none",
+        "Bytes of responses cached in the memory of each worker; 0: none, as with rate limits and"
+        " row-level security",
         default=2**25,
     )
     record_cache_bytes: int = setting(
@@ -217,8 +218,9 @@ class Settings:
     db_pool_size: int = setting(
         "GATEWAY_DB_POOL_SIZE",
         whole_number(2, 1000),
-        "Database connections that a worker opens at most for writes; twice as many for reads and 3"
-        " for health probes: with 8 it opens at most 27",
+        "Database connections that a worker opens at most for writes; twice as many for reads, 3"
+        " for health probes and 1 for cached responses: with 8 it opens at most 28, and 24 to a"
+        " replica",
         default=8,
     )
     statement_timeout_ms: int = setting(

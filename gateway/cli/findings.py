@@ -29,6 +29,7 @@ MEBIBYTE = 2**20
 SCRATCH_BYTES, SPOOL_BYTES = 32 * MEBIBYTE, 512 * MEBIBYTE
 FILES_OF_A_WORKER = 256
 POOLS = 3  # For each connection that writes two that read.
+OWN_CONNECTIONS = 4  # Three of the health probes, and one that reads versions for cached responses.
 
 
 class Finding(NamedTuple):
@@ -73,7 +74,7 @@ def _of_key_set(location: str) -> Finding:
 def of_machine(settings: Settings) -> Iterator[Finding]:
     """Look at disks and limits of this machine."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = settings.max_connections + POOLS * settings.db_pool_size + FILES_OF_A_WORKER
+    needed = settings.max_connections + _connections(settings) + FILES_OF_A_WORKER
     yield Finding(
         "open files",
         PASS if soft >= needed else FAIL,
@@ -163,8 +164,13 @@ def _of_autovacuum(facts: ServerFacts) -> Finding:
     return Finding("autovacuum", WARN, "off: counts become slow", "set autovacuum = on")
 
 
+def _connections(settings: Settings) -> int:
+    """Return how many connections to the database a worker opens at most."""
+    return POOLS * settings.db_pool_size + OWN_CONNECTIONS
+
+
 def _of_connections(settings: Settings, facts: ServerFacts) -> Finding:
-    needed = (settings.workers or os.cpu_count() or 1) * POOLS * settings.db_pool_size
+    needed = (settings.workers or os.cpu_count() or 1) * _connections(settings)
     observed = f"{facts.connection_limit} allowed, up to {needed} used by one gateway"
     if needed <= facts.connection_limit:
         return Finding("connections", PASS, observed)
