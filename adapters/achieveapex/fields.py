@@ -47,7 +47,7 @@ class Field(NamedTuple):
 
     @property
     def compared(self) -> str:
-        """The field that conditions and orders of `core.conditions` name."""
+        """The field that conditions and orders of `core.domain.query` name."""
         return EFFECTIVE_DURATION if self.wire == "duration" else self.canonical[0]
 
 

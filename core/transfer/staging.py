@@ -1,4 +1,4 @@
-"""The staging tables of an import: rows gather in temporary tables and are then merged.
+"""The staging tables of an import: rows are collected in temporary tables and are then merged.
 
 A file of any size therefore takes bounded memory, is compared with the stored rows inside the
 database, and locks rows that others use only at the end. Beside `activity_writer` and

@@ -1,4 +1,4 @@
-"""20 writes a second and tenant beside the reads: are cached responses worth it, never stale?
+"""20 writes a second and tenant beside the reads: do cached responses pay, are they never stale?
 
 Each tenant has one writer, the only one to change its totals. It creates and removes activities in
 turn, and reads the first page at once after each acknowledged write, on several connections, so

@@ -33,7 +33,7 @@ ASSEMBLY = "gateway.server.assembly"
 NOTIFY_SECONDS = 1
 STOPPING_TICK_SECONDS = 0.05
 SPARE_SECONDS = 2
-"""Before the master loses its patience with a worker that stops."""
+"""How long before the master would kill it a worker that stops gives its requests up."""
 
 
 class Worker(UvicornWorker):
