@@ -9,20 +9,11 @@ from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, g, request
 
-from adapters.error_status import retry_headers
+from adapters.error_status import retry_headers, status_of
 from adapters.http import empty_response, json_response
 from core.directory_entries import DirectoryEntries
 from core.domain.entity import ENTITY_KINDS, EntityRef
-from core.domain.errors import (
-    Conflict,
-    CoreError,
-    Forbidden,
-    InvalidEntity,
-    InvalidInput,
-    NotAuthenticated,
-    NotFound,
-    Unavailable,
-)
+from core.domain.errors import CoreError, InvalidEntity, InvalidInput
 from core.domain.model import MAX_ID
 from core.transfer import ndjson
 
@@ -30,14 +21,6 @@ EXTENSION = "directory_entries"
 """Where `create_app` leaves the `DirectoryEntries` that the views use."""
 
 TENANT_ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
-STATUS: dict[type[CoreError], int] = {
-    InvalidInput: 400,
-    NotAuthenticated: 401,
-    Forbidden: 403,
-    NotFound: 404,
-    Conflict: 409,
-    Unavailable: 503,
-}
 PATH = f"/directory/<any({', '.join(ENTITY_KINDS)}):kind>/<int:entity_id>"
 
 blueprint = Blueprint("directory", __name__)
@@ -98,7 +81,7 @@ def _tenant_id() -> int | None:
 @blueprint.errorhandler(CoreError)
 def on_core_error(error: CoreError) -> Response:
     """Answer a core error in the shape of the paths outside the dialects."""
-    status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+    status = status_of(error)
     body: dict[str, Any] = {
         "status": "error",
         "code": status,

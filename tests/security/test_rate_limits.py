@@ -59,6 +59,14 @@ def test_deskera_clients_read_the_refusal(make_app: MakeApp, tenant: Home):
     assert refused.headers["RateLimit-Reset"] == refused.headers["Retry-After"]
 
 
+def test_directory_tells_of_the_limit(make_app: MakeApp, tenant: Home):
+    client = make_app(credential_rate_limit="2/minute").test_client()
+    key = tenant.caller(1, "directory").key
+    refused = last_of(client, 3, "/directory/contact/7", x_api_key=key)
+    assert (refused.status_code, refused.json["code"]) == (429, 429)
+    assert refused.headers["RateLimit-Reset"] == refused.headers["Retry-After"]
+
+
 def test_credentials_are_counted_apart(make_app: MakeApp, tenant: Home):
     client = make_app(credential_rate_limit="2/minute").test_client()
     assert last_of(client, 3, x_api_key=tenant.caller(1).key).status_code == 429
