@@ -117,7 +117,10 @@ class ActivityItem(PlainView):
     @blueprint.response(200, schemas.DetailedActivity)
     @blueprint.doc(**operations.READ)
     def get(self, activity_id: str) -> Response:
-        """Return an activity with its related entities."""
+        """Return an activity with its related entities.
+
+        An entity that the directory does not know is null. `$select` narrows the answer down.
+        """
         requested = list_request()
         expands = requested.select is None or requested.names_expansion
         found = activities().get(
@@ -137,7 +140,10 @@ class ActivityItem(PlainView):
     @blueprint.response(200, schemas.Activity)
     @blueprint.doc(**operations.UPDATE)
     def patch(self, activity_id: str) -> Response:
-        """Change the fields that are sent; `done` alone marks the activity as done."""
+        """Change the fields that are sent; `done` alone marks the activity as done.
+
+        A whole record may be sent back: what is as it was shown changes nothing.
+        """
         requested = list_request()
         body = object_body()
         found = activities().change(
@@ -153,7 +159,10 @@ class ActivityItem(PlainView):
     @blueprint.response(200, schemas.Activity)
     @blueprint.doc(**operations.DELETE)
     def delete(self, activity_id: str) -> Response:
-        """Delete an activity and return it; it is found no more."""
+        """Delete an activity and return it; it is found no more.
+
+        Its `deleted_at` tells when.
+        """
         requested = list_request()
         found = activities().remove(
             principal(),

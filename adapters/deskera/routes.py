@@ -65,7 +65,11 @@ class ActivityList(PlainView):
     @blueprint.response(200, schemas.ActivityResponse)
     @blueprint.doc(**operations.LIST)
     def get(self) -> Response:
-        """Return one page of the activities that match a query."""
+        """Return one page of the activities that match a query.
+
+        `totalRecords` counts all matches; `isZeroState` is true while the tenant has no activity
+        that the caller may see. Private activities are there for those concerned alone.
+        """
         requested = to_query(request.query_string)
         records = PageRecords(record_cache(), NAME, references)
         page = activities().page(principal(), requested.query, expand=records.expand)
@@ -96,7 +100,10 @@ class ActivityItem(PlainView):
     @blueprint.response(200, schemas.Activity)
     @blueprint.doc(**operations.READ)
     def get(self, activity_id: int) -> Response:
-        """Return one activity, with an ETag."""
+        """Return one activity, with an ETag.
+
+        Its assignees, contacts, organizations, deal and owner are shown as the directory has them.
+        """
         activity, related, tenant, versions = activities().get(
             principal(), activity_id, expand=lambda found, _: references(found)
         )
@@ -122,7 +129,10 @@ class ActivityItem(PlainView):
     @blueprint.response(204)
     @blueprint.doc(**operations.DELETE)
     def delete(self, activity_id: int) -> Response:
-        """Delete one activity."""
+        """Delete one activity.
+
+        It is found no more, neither here nor by AchieveApex's clients.
+        """
         activities().remove(principal(), activity_id, if_versions=if_match_versions())
         return _answered(empty_response(204))
 

@@ -57,6 +57,7 @@ def test_documents_hold_offered_operations(documents: dict[str, Any], name: str)
     assert len(found) == OPERATIONS[name]
     for method, path, operation in found:
         assert operation["summary"], (method, path)
+        assert operation["description"], (method, path)
         assert operation["operationId"], (method, path)
         success = min(operation["responses"])
         assert operation["responses"].keys() >= ALWAYS | {"400"}
