@@ -39,16 +39,22 @@ def main() -> None:
         raise SystemExit(f"There is no experiment {', '.join(sorted(unknown))}.")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # So that nothing is left running.
     with Bench(_plan(options)) as bench:
-        for name, experiment in EXPERIMENTS.items():
-            if name not in chosen:
-                continue
-            if bench.seconds_left() <= 0:
-                bench.notes.append(f"{name} is left out: the time is over")
-                continue
-            experiment(bench)
-        _show(bench)
-        if options.json:
-            options.json.write_text(json.dumps(_document(bench), indent=2) + "\n")
+        try:
+            _run(bench, chosen)
+        finally:  # What was measured before something failed is shown all the same.
+            _show(bench)
+            if options.json:
+                options.json.write_text(json.dumps(_document(bench), indent=2) + "\n")
+
+
+def _run(bench: Bench, chosen: list[str]) -> None:
+    for name, experiment in EXPERIMENTS.items():
+        if name not in chosen:
+            continue
+        if bench.seconds_left() <= 0:
+            bench.notes.append(f"{name} is left out: the time is over")
+            continue
+        experiment(bench)
 
 
 def _show(bench: Bench) -> None:

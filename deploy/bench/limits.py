@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from core.domain.model import Viewer
 from core.domain.query import EVERYTHING, ActivityQuery, SortKey
-from core.storage.activity_reader import ActivityReader
+from core.storage.activity_reader import SELECT_VERSIONS, ActivityReader
 from core.storage.database import Database
 from deploy.bench.bench import Bench
 from deploy.bench.dataset import BASE, reader_of
@@ -45,6 +45,9 @@ def measure(bench: Bench) -> None:
         bench.record(f"limits.{name}", {"tps": _pgbench(url, path, seconds=bench.plan.seconds)})
 
 
+VERSIONS = SELECT_VERSIONS.decode().replace("$1", "%(tenant_id)s")
+
+
 def _own_scripts(url: str) -> dict[str, str]:
     """Return the statements of a page, a get and a look at the versions, as pgbench takes them."""
     database = Database(url)
@@ -56,7 +59,7 @@ def _own_scripts(url: str) -> dict[str, str]:
     reads: dict[str, Callable[[], object]] = {
         "page": lambda: reader.page(1, viewer, query, count=True),
         "get": lambda: reader.find(1, BASE + 1, viewer),
-        "versions": lambda: reader.versions(1),
+        "versions": lambda: database.read(VERSIONS, {"tenant_id": 1}),
     }
     scripts = {}
     for name, read in reads.items():
