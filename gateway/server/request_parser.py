@@ -105,17 +105,17 @@ class RequestParser:
         self._parser = None
 
     def _feed_head(self, data: bytes) -> bool:
-        while data:
-            head, self.rest = self._take_head(data)
-            if not head:
-                return False
-            self._parser.feed_data(head)
-            if self._target:
-                self._check_length(len(head))
-                self._check_head()
-                return self._begin_body()
-            data = self.rest  # There were only empty lines, which may precede a request.
-        return False
+        if not self._partial:
+            data = data.lstrip(b"\r\n")  # Empty lines may precede a request, and begin none.
+        if not data:
+            return False
+        head, self.rest = self._take_head(data)
+        if not head:
+            return False
+        self._parser.feed_data(head)
+        self._check_length(len(head))
+        self._check_head()
+        return self._begin_body()
 
     def _take_head(self, data: bytes) -> tuple[bytes, bytes]:
         """Return the bytes up to the end of a head, and the rest; nothing if it is not whole."""
@@ -138,7 +138,7 @@ class RequestParser:
         return data[:end], data[end:]
 
     def _check_partial(self) -> None:
-        if not self._partial[:1].isalpha() and self._partial[:1] not in b"\r\n":
+        if not self._partial[:1].isalpha():
             raise Refusal(HTTPStatus.BAD_REQUEST, "The request is malformed.")
         self._check_length(len(self._partial))
 
