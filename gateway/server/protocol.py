@@ -128,12 +128,14 @@ class HttpProtocol(asyncio.Protocol):
         self._front.connections.begin_sending(self)
 
     def _after_sending(self) -> None:
-        if self._parser.is_last:
+        rest = self._parser.rest
+        if self._parser.is_last or (self._has_ended and not rest):
             self._close()
             return
         self._phase = READING
         self.deadline = time.monotonic() + self._limits.idle_seconds
-        rest = self._parser.rest
+        if self._front.is_stopping:
+            self.stop()
         self._parser.rest = b""
         self._parser.reset(self._template.copy())
         if rest:  # By way of the loop, because there may be many requests in it.
@@ -151,8 +153,8 @@ class HttpProtocol(asyncio.Protocol):
         self._feed(rest + more)
         if self._phase is READING:
             self._resume()
-            if self._has_ended:
-                self.eof_received()
+            if self._has_ended and not self.eof_received():
+                self._transport.close()
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer in place of the application, as the last thing on this connection."""

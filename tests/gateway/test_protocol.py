@@ -30,6 +30,7 @@ LIMITS = Limits(
     send_seconds=0.4,
     idle_seconds=0.6,
     linger_seconds=0.3,
+    stopping_seconds=0.1,
     unsent_bytes=30_000_000,
 )
 SWEEP_SECONDS = 0.05
@@ -79,7 +80,7 @@ class Served(Thread):
         self.loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:
-        front = make_front(self.loop)
+        self.front = front = make_front(self.loop)
         self._ended = asyncio.Event()
         server = await self.loop.create_server(lambda: HttpProtocol(front), sock=self._listener)
         while not self._ended.is_set():
@@ -102,11 +103,13 @@ def port() -> Iterator[int]:
     served.stop()
 
 
-def everything(port: int, sent: bytes) -> tuple[bytes, float]:
+def everything(port: int, sent: bytes, *, is_half_closed: bool = False) -> tuple[bytes, float]:
     """Send bytes, and return all that comes until the server closes, and when that was."""
     begun = time.monotonic()
     with closing(socket.create_connection(("127.0.0.1", port), timeout=CLOSING_SECONDS)) as client:
         client.sendall(sent)
+        if is_half_closed:
+            client.shutdown(socket.SHUT_WR)
         received = b""
         while piece := client.recv(65536):
             received += piece
@@ -203,6 +206,34 @@ def test_pipelined_requests_are_answered_in_turn(port: int):
         assert answer.statuses == [200] * 200
         assert answer.received.index(b"/7 ") < answer.received.index(b"/150 ")
         assert answer.is_closed == is_half_closed
+
+
+def test_half_closed_connection_ends_with_the_last_response(port: int):
+    for last in (b"\r\n", b"GET /cut HT"):  # Both are less than a request.
+        slow = GET.replace(b"/", b"/slow", 1)
+        received, seconds = everything(port, slow + last, is_half_closed=True)
+        assert received.count(b"HTTP/1.1 200") == 1
+        assert seconds < LIMITS.head_seconds
+
+
+@pytest.mark.parametrize("is_client", [True, False], ids=["client", "server"])
+def test_end_is_noted_while_a_response_is_read(is_client: bool):
+    served = Served()
+    served.start()
+    with closing(socket.create_connection(("127.0.0.1", served.port), timeout=4)) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+        received = len(client.recv(1000))
+        if is_client:
+            client.shutdown(socket.SHUT_WR)
+        else:
+            served.loop.call_soon_threadsafe(served.front.stop)
+        time.sleep(SWEEP_SECONDS)
+        while piece := len(client.recv(2**20)):
+            received += piece
+            read_at = time.monotonic()
+        assert received >= LARGE_BYTES
+        assert time.monotonic() - read_at < LIMITS.idle_seconds / 2
+    served.stop()
 
 
 def test_chunked_body_is_whole(port: int):
