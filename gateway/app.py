@@ -25,7 +25,7 @@ from core.directory_entries import DirectoryEntries
 from core.domain.clock import Clock, utc_now
 from core.domain.counters import Counters
 from core.storage import migrate
-from core.storage.connector import Limits
+from core.storage.connector import Timeouts
 from core.storage.credential_store import Credentials
 from core.storage.database import Database
 from core.storage.entity_store import EntityStore
@@ -176,8 +176,8 @@ def _install_core(
     return database
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(settings.statement_timeout_ms, settings.lock_timeout_ms)
+def _limits(settings: Settings) -> Timeouts:
+    return Timeouts(settings.statement_timeout_ms, settings.lock_timeout_ms)
 
 
 def _replicas(settings: Settings) -> list[Replica]:

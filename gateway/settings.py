@@ -15,19 +15,19 @@ from gateway.variables import (
     Network,
     Variable,
     directory,
-    flag,
     key_set,
     log_level,
     misspelt,
     names,
     networks,
+    number_between,
     rate,
     secret,
     setting,
     text_of,
     url,
     urls,
-    whole_number,
+    yes_or_no,
 )
 
 NO_REDIS = "none"
@@ -62,13 +62,13 @@ class Settings:
     )
     redis_cluster: bool = setting(
         "GATEWAY_REDIS_CLUSTER",
-        flag,
+        yes_or_no,
         "Whether `REDIS_URL` is a node of a Redis Cluster",
         default=False,
     )
     redis_deadline_ms: int = setting(
         "GATEWAY_REDIS_DEADLINE_MS",
-        whole_number(1, 10_000),
+        number_between(1, 10_000),
         "Milliseconds that a request waits for Redis before it does without",
         default=50,
     )
@@ -120,7 +120,7 @@ class Settings:
     )
     row_security: bool = setting(
         "GATEWAY_ROW_SECURITY",
-        flag,
+        yes_or_no,
         "Whether `DATABASE_URL` names the service's role of `crm-gateway db roles`, which sees the"
         " tenants of each credential alone",
         default=False,
@@ -143,25 +143,25 @@ class Settings:
     )
     strict_references: bool = setting(
         "GATEWAY_STRICT_REFERENCES",
-        flag,
+        yes_or_no,
         "Whether writes may name only entities that the directory knows",
         default=False,
     )
     max_body_bytes: int = setting(
         "GATEWAY_MAX_BODY_BYTES",
-        whole_number(1024, 2**30),
+        number_between(1024, 2**30),
         "Largest request body; a larger one is answered 413",
         default=2**20,
     )
     apex_default_limit: int = setting(
         "GATEWAY_APEX_DEFAULT_LIMIT",
-        whole_number(1, 10_000),
+        number_between(1, 10_000),
         "AchieveApex: records of a page without `$limit`",
         default=10,
     )
     apex_max_limit: int = setting(
         "GATEWAY_APEX_MAX_LIMIT",
-        whole_number(1, 10_000),
+        number_between(1, 10_000),
         "AchieveApex: cap of `$limit`",
         default=100,
     )
@@ -173,35 +173,35 @@ class Settings:
     )
     directory_cache_bytes: int = setting(
         "GATEWAY_DIRECTORY_CACHE_BYTES",
-        whole_number(0, 2**36),
+        number_between(0, 2**36),
         "Bytes of related entities cached in the memory of each worker; 0: none",
         default=64 * 2**20,
     )
     answer_cache_bytes: int = setting(
         "GATEWAY_ANSWER_CACHE_BYTES",
-        whole_number(0, 2**40),
+        number_between(0, 2**40),
         "Bytes of responses cached in the memory of each worker; 0: none, as with rate limits and"
         " row-level security",
         default=2**25,
     )
     record_cache_bytes: int = setting(
         "GATEWAY_RECORD_CACHE_BYTES",
-        whole_number(0, 2**40),
+        number_between(0, 2**40),
         "Bytes of rendered records of lists cached in the memory of each worker; 0: none",
         default=2**24,
     )
     workers: int | None = setting(
-        "GATEWAY_WORKERS", whole_number(1, 1024), "Worker processes; unset: one for each core"
+        "GATEWAY_WORKERS", number_between(1, 1024), "Worker processes; unset: one for each core"
     )
     threads: int = setting(
         "GATEWAY_THREADS",
-        whole_number(1, 64),
+        number_between(1, 64),
         "Most request threads of each worker; two, and more only while statements are slow",
         default=8,
     )
     max_connections: int = setting(
         "GATEWAY_MAX_CONNECTIONS",
-        whole_number(16, 100_000),
+        number_between(16, 100_000),
         "Most connections of each worker; one more closes the longest idle one",
         default=2000,
     )
@@ -212,12 +212,12 @@ class Settings:
     )
     ops_port: int | None = setting(
         "GATEWAY_OPS_PORT",
-        whole_number(1, 65535),
+        number_between(1, 65535),
         "Port of `/health/*` and `/metrics` alone; unset: they are on the main port",
     )
     db_pool_size: int = setting(
         "GATEWAY_DB_POOL_SIZE",
-        whole_number(2, 1000),
+        number_between(2, 1000),
         "Database connections that a worker opens at most for writes; twice as many for reads, 3"
         " for health probes and 1 for cached responses: with 8 it opens at most 28, and 24 to a"
         " replica",
@@ -225,13 +225,13 @@ class Settings:
     )
     statement_timeout_ms: int = setting(
         "GATEWAY_STATEMENT_TIMEOUT_MS",
-        whole_number(100, 600_000),
+        number_between(100, 600_000),
         "Milliseconds that a statement of a request may run before the request is answered 503",
         default=10_000,
     )
     lock_timeout_ms: int = setting(
         "GATEWAY_LOCK_TIMEOUT_MS",
-        whole_number(10, 600_000),
+        number_between(10, 600_000),
         "Milliseconds that it may wait for a lock before the request is answered 503",
         default=3_000,
     )

@@ -73,7 +73,7 @@ def urls(*schemes: str) -> Reader:
     return lambda text: tuple(read_one(part.strip()) for part in text.split(","))
 
 
-def whole_number(least: int, most: int) -> Reader:
+def number_between(least: int, most: int) -> Reader:
     """Return the reader of a whole number within bounds."""
 
     def read(text: str) -> int:
@@ -84,7 +84,7 @@ def whole_number(least: int, most: int) -> Reader:
     return read
 
 
-def flag(text: str) -> bool:
+def yes_or_no(text: str) -> bool:
     """Read a truth value."""
     if text.lower() in TRUE_WORDS:
         return True

@@ -18,7 +18,7 @@ _READ_MARK = f"SELECT current_setting('{_MARK}', true)"
 _REFUSAL = "startup parameter"  # PgBouncer: unsupported startup parameter: options
 
 
-class Limits(NamedTuple):
+class Timeouts(NamedTuple):
     """How long a statement may run, and how long it may wait for a lock; 0 is without end."""
 
     statement_timeout_ms: int
@@ -33,7 +33,7 @@ class Limits(NamedTuple):
         )
 
 
-NO_LIMITS = Limits(0, 0)
+NO_TIMEOUTS = Timeouts(0, 0)
 """For commands: an import or a migration takes as long as it takes."""
 
 
@@ -45,7 +45,7 @@ def binary_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[tuple[A
 class PooledCursor(psycopg.Cursor[tuple[Any, ...]]):
     """A cursor that reads through a pooler: each statement is a transaction with its limits."""
 
-    limits = NO_LIMITS
+    limits = NO_TIMEOUTS
 
     def execute(
         self, query: Any, params: Any = None, *, prepare: bool | None = None, **options: Any
@@ -60,7 +60,7 @@ class PooledCursor(psycopg.Cursor[tuple[Any, ...]]):
 class Connector:
     """Makes connections with `limits`; what it finds out at the first holds for all."""
 
-    def __init__(self, connect: Connect, limits: Limits) -> None:
+    def __init__(self, connect: Connect, limits: Timeouts) -> None:
         """Find out nothing yet."""
         self.is_pooled: bool | None = None
         self._connect = connect

@@ -29,7 +29,7 @@ from core.domain.counters import (
     new_counters,
 )
 from core.domain.errors import DatabaseTimeout, Unavailable
-from core.storage.connector import NO_LIMITS, Connect, Connector, Limits
+from core.storage.connector import NO_TIMEOUTS, Connect, Connector, Timeouts
 from core.storage.read_pool import ConnectionLost, PoolExhausted, ReadPool
 
 Observer = Callable[[str, Any], None]
@@ -56,7 +56,7 @@ class Database:
         url: str,
         *,
         pool_size: int = 4,
-        limits: Limits = NO_LIMITS,
+        limits: Timeouts = NO_TIMEOUTS,
         connect: Connect = psycopg.connect,
         row_security: bool = False,
         counters: Counters | None = None,

@@ -17,7 +17,7 @@ LOCK = "alive"
 
 
 def make_scratch(parent: Path | None = None) -> Path:
-    """Return a new directory, held until this process and all forked from it have ended.
+    """Return a new directory, locked until this process and all forked from it have ended.
 
     Directories that nobody holds any more are removed. `parent` is the shared memory where there
     is one, else the system's directory for temporary files.
@@ -27,8 +27,8 @@ def make_scratch(parent: Path | None = None) -> Path:
         _remove_if_left(left)
     directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     unnamed = directory / "lock.new"  # Named when it is locked: nobody finds it in between.
-    held = os.open(unnamed, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    fcntl.flock(held, fcntl.LOCK_EX)
+    lock = os.open(unnamed, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     unnamed.rename(directory / LOCK)
     return directory
 

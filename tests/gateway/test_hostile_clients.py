@@ -69,7 +69,7 @@ def ask(gateway: Gateway) -> Ask:
 
 
 @contextmanager
-def held(port: int, sent: bytes) -> Iterator[None]:
+def kept_open(port: int, sent: bytes) -> Iterator[None]:
     """Send the same on many connections, and keep them open."""
     with ExitStack() as connections:
         for _ in range(MANY):
@@ -147,7 +147,7 @@ def test_unframed_body_ends_kept_connection(gateway: Gateway):
 
 def test_unframed_bodies_block_nobody(gateway: Gateway, ask: Ask):
     port, headers = gateway
-    with held(port, request("/activities", headers=headers | JSON_TYPE) + b'{"query":'):
+    with kept_open(port, request("/activities", headers=headers | JSON_TYPE) + b'{"query":'):
         assert_bounded(ask("/activities/1"), 200)
 
 
@@ -190,5 +190,5 @@ def test_honest_requests_share_connection(gateway: Gateway):
 def test_unfinished_requests_are_given_up(gateway: Gateway, ask: Ask, sent: bytes):
     port, headers = gateway
     key = f"Host: x\r\nx-api-key: {headers['x-api-key']}\r\n".encode()
-    with held(port, sent.replace(b"Host: x\r\n", key)):
+    with kept_open(port, sent.replace(b"Host: x\r\n", key)):
         assert ask("/activities/1").status == 200  # Not at once, but while they are still open.

@@ -15,7 +15,7 @@ from support.pooler import PROGRAM, pooled_postgres
 from core.domain.errors import DatabaseTimeout
 from core.domain.model import Tenant
 from core.storage import migrate
-from core.storage.connector import Limits
+from core.storage.connector import Timeouts
 from core.storage.database import Database
 from core.storage.tenant_store import Tenants
 from core.transfer.demo import load_demo
@@ -23,7 +23,7 @@ from core.transfer.exporter import export_lines
 
 TENANT_ID = 5
 CALLERS, ROUNDS = 8, 10
-SHORT = Limits(200, 150)
+SHORT = Timeouts(200, 150)
 PREPARED = "SELECT count(*) FROM pg_prepared_statements"
 SETTINGS = """
     SELECT current_setting('plan_cache_mode'), current_setting('statement_timeout')"""

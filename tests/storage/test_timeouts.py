@@ -9,7 +9,7 @@ from flask import Flask
 from support.callers import Home
 
 from core.domain.errors import DatabaseTimeout
-from core.storage.connector import Limits
+from core.storage.connector import Timeouts
 from core.storage.database import Database
 
 PATIENT_MS = 60_000
@@ -63,7 +63,7 @@ def test_commands_have_all_the_time(database_url: str) -> None:
 
 
 def test_limits_hold_in_transactions(database_url: str) -> None:
-    database = Database(database_url, limits=Limits(SOON_MS, SOON_MS))
+    database = Database(database_url, limits=Timeouts(SOON_MS, SOON_MS))
     with pytest.raises(DatabaseTimeout), database.transaction() as connection:
         connection.exec_driver_sql("SELECT pg_sleep(5)")
     with pytest.raises(DatabaseTimeout):

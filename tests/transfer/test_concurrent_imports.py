@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from support.callers import Home
 
-from core.storage.connector import Limits
+from core.storage.connector import Timeouts
 from core.storage.database import Database
 from core.transfer.importer import ImportReport, import_lines
 
@@ -69,7 +69,7 @@ def test_opposite_orders_never_deadlock(database: Database, tenant: Home) -> Non
 
 @pytest.fixture
 def patient(database_url: str) -> Database:
-    return Database(database_url, limits=Limits(0, SHORT_MS))
+    return Database(database_url, limits=Timeouts(0, SHORT_MS))
 
 
 def test_unchanged_records_are_not_locked(
