@@ -98,7 +98,9 @@ class HttpProtocol(asyncio.Protocol):
         front.connections.touch(self)
         if front.trusted_proxies:
             apply_forwarded(environ, front.trusted_proxies)
-        self._job = front.bridge.handle(environ, self._answer)
+        job = front.bridge.handle(environ, self._answer)
+        if self._phase is ANSWERING:  # It may be answered already.
+            self._job = job
 
     def _answer(self, response: Response) -> None:
         """Send the response to the request under way."""

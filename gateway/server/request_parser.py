@@ -64,7 +64,7 @@ class RequestParser:
         self.method = self._version = ""
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._body: list[bytes] = []
+        self._body = bytearray()
         self._body_bytes = 0
         self._raw_body_bytes = 0
         self._left: int | None = None
@@ -202,7 +202,7 @@ class RequestParser:
         if self._body or "HTTP_TRANSFER_ENCODING" in self.environ:
             self.environ.pop("HTTP_TRANSFER_ENCODING", None)
             self.environ["CONTENT_LENGTH"] = str(self._body_bytes)
-        self.environ["wsgi.input"] = BytesIO(b"".join(self._body))
+        self.environ["wsgi.input"] = BytesIO(bytes(self._body))
         return True
 
     def on_message_begin(self) -> None:
@@ -229,7 +229,7 @@ class RequestParser:
         """Take in a piece of the body, unless it is too long already."""
         self._body_bytes += len(body)
         if self._body_bytes <= self._limits.max_body_bytes:
-            self._body.append(body)
+            self._body += body
 
     def on_message_complete(self) -> None:
         """Note that the request is whole."""
