@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 RECORDS = 5
+WRITTEN_PART = 30
+"""At least one write for so many of the reads that were asked for."""
 COUNT = re.compile(rb'"(?:subject|name)":"n([0-9]+)"')
 PATHS = ("/activities?$sort[id]=1", "/v1/crm/activities?sortBy=id&sortDir=asc")
 
@@ -130,7 +132,9 @@ def play(
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + seconds
-    while history.reads < reads and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if history.reads >= reads and history.writes >= reads // WRITTEN_PART:
+            break
         time.sleep(0.05)
     history.is_over = True
     for thread in threads:
