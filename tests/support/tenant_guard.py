@@ -153,4 +153,4 @@ def install() -> None:
         make(self, *arguments, **options)
         self.observers.append(guard)
 
-    Database.__init__ = make_guarded  # type: ignore[method-assign]
+    Database.__init__ = make_guarded
