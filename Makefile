@@ -19,7 +19,7 @@ empty :=
 joined = $(subst $(empty) $(empty),,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-citus lint format golden docs bench lock sbom audit clean
+.PHONY: help install run test test-faults test-citus lint format golden docs bench lock sbom audit clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ ON_CLUSTER = CRM_TEST_DATABASE_URL='$(DATABASE_URL)' HYPOTHESIS_PROFILE=short $(
 
 test: install ## Run the whole test suite
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+test-faults: install ## Run the tests of faults in their long form; prints a row for each
+	CRM_TEST_FAULTS=long $(BIN)/python -m pytest tests/faults $(ARGS)
 
 test-citus: install ## Run the behaviour suite on the Citus cluster whose coordinator DATABASE_URL= names
 	$(ON_CLUSTER) -n auto --dist worksteal tests/dialects tests/faults tests/storage tests/transfer tests/use_cases

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,32 @@ def free_port() -> int:
         return port
 
 
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that runs: its port and its master."""
+
+    port: int
+    master: "subprocess.Popen[bytes]"
+
+    def worker_pids(self) -> list[int]:
+        """Return the processes of its workers."""
+        pid = self.master.pid
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 @contextmanager
 def served(environ: Mapping[str, str], *, log: Path, workers: int = 2) -> Iterator[int]:
     """Give the port of a gateway that is ready; it and its workers end afterwards."""
-    port = free_port()
+    with running(environ, log=log, workers=workers) as gateway:
+        yield gateway.port
+
+
+@contextmanager
+def running(
+    environ: Mapping[str, str], *, log: Path, workers: int = 2, port: int = 0
+) -> Iterator[Gateway]:
+    """Give a gateway that is ready, on a free port unless one is named; it ends afterwards."""
+    port = port or free_port()
     options = ["--port", str(port), "--workers", str(workers)]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -47,7 +70,7 @@ def served(environ: Mapping[str, str], *, log: Path, workers: int = 2) -> Iterat
         )
     try:
         _wait_until_ready(process, port, log)
-        yield port
+        yield Gateway(port, process)
     finally:
         _end(process)
         assert secrets_in(log.read_text(errors="replace")) == []
@@ -74,6 +97,8 @@ def _is_ready(port: int) -> bool:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is not None:
+        return
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_SECONDS)
