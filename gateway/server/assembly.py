@@ -17,11 +17,13 @@ from gateway.observability.log_lines import Lines
 from gateway.observability.metrics import Metrics
 from gateway.server.bridge import Bridge
 from gateway.server.connections import Activity
+from gateway.server.file_work import FileWork
 from gateway.server.front import Front
 from gateway.server.health_routes import LIVE_PATH, READY_PATH, HealthRoutes
 from gateway.server.keeping import make_keeper
 from gateway.server.limits import Limits
 from gateway.server.thread_pool import ThreadPool
+from gateway.server.uploads import Uploads, admit_nobody
 from gateway.settings import Settings
 
 OPS_PATHS = frozenset({"/health/live", "/health/ready", "/health/startup", "/metrics"})
@@ -104,6 +106,8 @@ class _FrontMaker:
         self._health: Health | None = parts.get("health")
         lines: Lines = parts.get("log_lines") or Lines()
         self._logger = logs.make_logger(lines, self.settings.log_level)
+        self._files = FileWork(loop)
+        self._uploads = Uploads(parts.get("admit_upload", admit_nobody))
         self._pool = ThreadPool(self.settings.threads, call_later=loop.call_later)
         self._limits = Limits(
             max_body_bytes=self.settings.max_body_bytes,
@@ -129,6 +133,8 @@ class _FrontMaker:
             trusted_proxies=self.settings.trusted_proxies or (),
             logger=self._logger,
             metrics=self.metrics,
+            files=self._files,
+            uploads=None if is_ops else self._uploads,
         )
         return front, health
 

@@ -27,6 +27,8 @@ Reply = Callable[[Response], None]
 LoopRoute = Callable[[Environ, Reply], None]
 
 CREDENTIAL = "gateway.credential"
+STREAM = "gateway.stream"
+"""Where a view leaves a `Stream` of the body of its response, in the environ."""
 TOO_BUSY = "Too many requests wait already; try again in a moment."
 CONSTANTS: Environ = {
     "SCRIPT_NAME": "",
@@ -134,7 +136,7 @@ class Bridge:
             finally:
                 if hasattr(pieces, "close"):
                     pieces.close()
-            return Response(started[0], started[1], body)
+            return Response(started[0], started[1], body, environ.pop(STREAM, None))
         except Exception as error:  # The application answers errors: this one is its own.
             self._logger.error("the application failed", exc_info=error)
             return _refuse(environ, HTTPStatus.INTERNAL_SERVER_ERROR)

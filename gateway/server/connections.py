@@ -40,10 +40,6 @@ class Closable(Protocol):
         """What it does now."""
 
     @property
-    def is_busy(self) -> bool:
-        """Whether a whole request of it is being answered."""
-
-    @property
     def unsent_bytes(self) -> int:
         """How much of a response its client has not taken in."""
 
@@ -78,7 +74,7 @@ class Connections:
         """Take one more; when full, the one that is longest without a whole request goes."""
         if len(self._all) >= self._limits.max_connections:
             for oldest in self._all:
-                if not oldest.is_busy:
+                if oldest.activity is not Activity.WAITING:
                     oldest.evict(Eviction.FULL)
                     break
         self._all[connection] = None

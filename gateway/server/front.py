@@ -11,9 +11,11 @@ from gateway.observability import places
 from gateway.server.bridge import CONSTANTS, Bridge
 from gateway.server.connections import Closable, Connections, Eviction
 from gateway.server.environ import Environ, Network
+from gateway.server.file_work import FileWork
 from gateway.server.limits import Limits
-from gateway.server.request_parser import Refusal
-from gateway.server.responses import Writer
+from gateway.server.refusals import Refusal, refusal_response
+from gateway.server.responses import Response, Writer
+from gateway.server.uploads import Uploads
 
 if TYPE_CHECKING:  # See `worker`: it would import prometheus_client into the master.
     from gateway.observability.metrics import Metrics
@@ -37,13 +39,17 @@ class Front:
         trusted_proxies: Sequence[Network],
         logger: FilteringBoundLogger,
         metrics: "Metrics",
+        files: FileWork,
+        uploads: Uploads | None = None,
     ) -> None:
-        """Begin without connections."""
+        """Begin without connections; without `uploads` every body is taken into memory."""
         self.limits = limits
         self.bridge = bridge
         self.trusted_proxies = trusted_proxies
         self.connections = Connections(limits)
         self.writer = Writer()
+        self.files = files
+        self.uploads = uploads or Uploads()
         self.is_stopping = False
         self.answered = 0
         self._logger = logger
@@ -66,8 +72,9 @@ class Front:
         self._metrics.counters[places.CONNECTIONS_OPENED] += 1
         self.connections.add(connection)
 
-    def tell_refusal(self, refusal: Refusal, *, path: str, request_id: str, client: str) -> None:
-        """Log and count a request that the server refused."""
+    def refuse(self, refusal: Refusal, target: bytes, *, number: str, client: str) -> Response:
+        """Return the response to a request that the server refuses, logged and counted."""
+        path = target.partition(b"?")[0].decode("utf-8", "replace")
         dialect, _ = owner_of(path)
         self._metrics.count(dialect, "", "", refusal.status, 0.0)
         self._metrics.counters[places.REQUESTS_REFUSED] += 1
@@ -75,10 +82,11 @@ class Front:
             "request refused",
             status=refusal.status.value,
             reason=str(refusal),
-            request_id=request_id,
+            request_id=number,
             dialect=dialect or None,
             client=client,
         )
+        return refusal_response(refusal.status, str(refusal), path=path, request_id=number)
 
     def tell_eviction(self, reason: Eviction, *, client: str) -> None:
         """Log and count a connection that was closed without an answer."""

@@ -15,13 +15,13 @@ from gateway.server.connections import Activity, Eviction
 from gateway.server.environ import Environ, apply_forwarded
 from gateway.server.fair_queue import Job
 from gateway.server.front import Front
-from gateway.server.refusals import refusal_response
-from gateway.server.request_parser import Refusal, RequestParser
-from gateway.server.responses import CONTINUE, Response
+from gateway.server.refusals import Refusal
+from gateway.server.request_parser import RequestParser
+from gateway.server.responses import CONTINUE, Response, Stream, chunk
+from gateway.server.uploads import NO_ROOM
 
 PROGRESS_SECONDS = 1.0
 NEVER = float("inf")
-CLOSE, KEEP = "Connection: close\r\n", "Connection: keep-alive\r\n"
 
 Phase = Enum("Phase", ["READING", "ANSWERING", "SENDING", "LINGERING", "CLOSED"])
 READING, ANSWERING, SENDING, LINGERING, CLOSED = Phase
@@ -38,16 +38,15 @@ class HttpProtocol(asyncio.Protocol):
         """Expect a first request."""
         self._front = front
         self._limits = front.limits
-        self._parser = RequestParser(front.limits)
+        self._parser = RequestParser(front.limits, front.uploads)
         self._phase = READING
         self._job: Job | None = None
+        self._stream: Stream | None = None  # What is left of the response.
         self._has_sent = False
         self._has_ended = False  # The client sends nothing more.
         self._is_paused = False  # Nothing is read while a request is answered and another waits.
-        self._is_unsent = False
-        self._unsent_before = 0
-        self._lingered_bytes = 0
-        self._closes_gently = False
+        self._is_unsent = self._closes_gently = False
+        self._unsent_before = self._lingered_bytes = 0
         self.deadline = self.progressed_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,6 +54,7 @@ class HttpProtocol(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=0)  # To hear of all that is not sent at once.
         self._template = self._front.environ_of(transport)
+        self._client = str(self._template["REMOTE_ADDR"])
         self._parser.reset(self._template.copy())
         self.deadline = time.monotonic() + self._limits.head_seconds
         self._front.welcome(self)
@@ -80,7 +80,7 @@ class HttpProtocol(asyncio.Protocol):
         except Refusal as refusal:
             self._refuse(refusal)
             return
-        if is_whole:
+        if is_whole and not parser.has_unwritten:
             self._begin_answer()
             return
         if parser.in_body and not was_in_body:
@@ -89,6 +89,22 @@ class HttpProtocol(asyncio.Protocol):
                 self._transport.write(CONTINUE)
         elif parser.has_begun and not had_begun:
             self.deadline = time.monotonic() + self._limits.head_seconds
+        if parser.spool is not None and parser.has_unwritten:
+            self._transport.pause_reading()
+            self.deadline = NEVER
+            self._front.files.run(parser.spool.write_out, self._after_written)
+
+    def _after_written(self, is_whole: bool | None) -> None:
+        """Go on when what came of a long body is on disk."""
+        spool = self._parser.spool
+        if self._phase is not READING or spool is None:
+            return  # The client went away.
+        self.deadline = spool.deadline(self._limits.body_seconds)
+        self._resume()
+        if is_whole is None:
+            self._refuse(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, NO_ROOM))
+        elif is_whole:
+            self._begin_answer()
 
     def _begin_answer(self) -> None:
         front, environ = self._front, self._parser.environ
@@ -115,12 +131,15 @@ class HttpProtocol(asyncio.Protocol):
         self._send(response, method=parser.method, is_last=is_last)
 
     def _send(self, response: Response, *, method: str, is_last: bool) -> None:
-        connection = CLOSE if is_last else KEEP if self._parser.is_old else ""
-        self._parser.is_last = is_last
+        is_old, self._stream = self._parser.is_old, response.stream
+        # To old clients only the end of the connection tells the end of a stream.
+        is_last = self._parser.is_last = is_last or (is_old and self._stream is not None)
         self._phase = SENDING
-        self._transport.write(
-            self._front.writer.to_bytes(response, method=method, connection=connection)
-        )
+        writer = self._front.writer
+        self._write(writer.to_bytes(response, method=method, is_last=is_last, is_old=is_old))
+
+    def _write(self, data: bytes) -> None:
+        self._transport.write(data)
         if not self._is_unsent:
             self._after_sending()
             return
@@ -129,7 +148,19 @@ class HttpProtocol(asyncio.Protocol):
         self._unsent_before = self.unsent_bytes
         self._front.connections.begin_sending(self)
 
+    def _send_piece(self, piece: bytes | None) -> None:
+        """Send a piece of a stream; None: it broke, and nobody may take what came for the whole."""
+        if self._phase is not SENDING or piece is None:
+            self._abort()
+        else:
+            self._stream = self._stream if piece else None
+            self._write(piece if self._parser.is_old else chunk(piece))
+
     def _after_sending(self) -> None:
+        if self._stream is not None:
+            self.deadline = NEVER  # What takes time now is not the client.
+            self._front.files.run(self._stream.read, self._send_piece)
+            return
         rest = self._parser.rest
         if self._parser.is_last or (self._has_ended and not rest):
             self._close()
@@ -160,11 +191,9 @@ class HttpProtocol(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer in place of the application, as the last thing on this connection."""
-        parser, front = self._parser, self._front
-        path = parser.target.partition(b"?")[0].decode("utf-8", "replace")
+        parser = self._parser
         number = request_id(parser.environ)
-        response = refusal_response(refusal.status, str(refusal), path=path, request_id=number)
-        front.tell_refusal(refusal, path=path, request_id=number, client=self._client)
+        response = self._front.refuse(refusal, parser.target, number=number, client=self._client)
         self._closes_gently = True
         self._send(response, method=parser.method, is_last=True)
 
@@ -208,6 +237,8 @@ class HttpProtocol(asyncio.Protocol):
         self._front.connections.discard(self)
         if self._job is not None:
             self._job.is_cancelled = True
+        if self._stream is not None:
+            self._stream.close()
         self._parser.release()
 
     def pause_writing(self) -> None:
@@ -227,11 +258,6 @@ class HttpProtocol(asyncio.Protocol):
         if self._phase is READING:
             return Activity.READING if self._parser.has_begun else Activity.IDLE
         return Activity.WAITING if self._phase is ANSWERING else Activity.WRITING
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a whole request is being answered."""
-        return self._phase is ANSWERING
 
     @property
     def unsent_bytes(self) -> int:
@@ -270,7 +296,3 @@ class HttpProtocol(asyncio.Protocol):
         if self._phase is READING and not self._parser.has_begun:
             soon = time.monotonic() + self._limits.stopping_seconds
             self.deadline = min(self.deadline, soon)
-
-    @property
-    def _client(self) -> str:
-        return str(self._template["REMOTE_ADDR"])

@@ -11,6 +11,15 @@ from gateway.server.responses import Response
 RETRY_AFTER_SECONDS = 1
 
 
+class Refusal(Exception):
+    """A request that the server answers itself, as the last one of its connection."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        """Note the status and, for people, the reason."""
+        super().__init__(reason)
+        self.status = status
+
+
 def refusal_response(status: HTTPStatus, reason: str, *, path: str, request_id: str) -> Response:
     """Return the response to a request that never reached the application."""
     answered = error_response(_error(status, reason), path)

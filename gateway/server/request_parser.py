@@ -13,6 +13,8 @@ import httptools
 
 from gateway.server.environ import Environ, add_headers, split_target
 from gateway.server.limits import Limits
+from gateway.server.refusals import Refusal
+from gateway.server.uploads import SPOOL, Spool, Uploads
 
 END_OF_HEAD = b"\r\n\r\n"
 VERSIONS = frozenset({"1.0", "1.1"})
@@ -20,15 +22,6 @@ CONTINUE = "100-continue"
 BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 CHUNKS_OVERHEAD = 2  # Chunk sizes and extensions may take as much as the body itself.
 METHOD_BYTES = 40
-
-
-class Refusal(Exception):
-    """A request that the server answers itself, as the last one of its connection."""
-
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
-        """Note the status and, for people, the reason."""
-        super().__init__(reason)
-        self.status = status
 
 
 class _NextRequest(Exception):
@@ -39,6 +32,7 @@ class RequestParser:
     """Collects a request; `environ` holds it when `feed` has said that it is whole.
 
     `rest` is what was fed beyond it. `is_last` says that nothing that follows can be a request.
+    `spool` is where the body goes, if that is not memory.
     """
 
     environ: Environ
@@ -47,10 +41,12 @@ class RequestParser:
     says_close: bool
     wants_continue: bool
     method: str
+    spool: Spool | None
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, uploads: Uploads) -> None:
         """Expect a head."""
         self._limits = limits
+        self._uploads = uploads
         self._parser: Any = httptools.HttpRequestParser(self)
         self._partial = bytearray()
         self.rest = b""
@@ -68,11 +64,17 @@ class RequestParser:
         self._body_bytes = 0
         self._raw_body_bytes = 0
         self._left: int | None = None
+        self.spool = None
 
     @property
     def has_begun(self) -> bool:
         """Whether a part of a request has come."""
         return bool(self._partial) or self.in_body
+
+    @property
+    def has_unwritten(self) -> bool:
+        """Whether something that came must be written to disk before anything else."""
+        return self.spool is not None and self.spool.has_pending
 
     @property
     def is_old(self) -> bool:
@@ -102,7 +104,7 @@ class RequestParser:
 
     def release(self) -> None:
         """Let go of the parser, which holds this object in turn."""
-        self._parser = None
+        self._parser = self.spool = None
 
     def _feed_head(self, data: bytes) -> bool:
         if not self._partial:
@@ -162,7 +164,9 @@ class RequestParser:
         environ["SERVER_PROTOCOL"] = f"HTTP/{self._version}"
         environ["PATH_INFO"], environ["QUERY_STRING"] = split_target(self._target)
         add_headers(environ, self._headers)
-        if int(environ.get("CONTENT_LENGTH") or 0) > self._limits.max_body_bytes:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        self.spool = self._uploads.open(environ, length) if length else None
+        if self.spool is None and length > self._limits.max_body_bytes:
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
         expectation = environ.get("HTTP_EXPECT")
         if expectation is not None:
@@ -190,15 +194,22 @@ class RequestParser:
             self._left -= len(data)
         self._raw_body_bytes += len(data)
         self._parser.feed_data(data)
+        if self.spool is None:
+            self._check_body()
+        return self._is_complete and self._finish()
+
+    def _check_body(self) -> None:
         limit = self._limits.max_body_bytes
         is_padded = self._raw_body_bytes > CHUNKS_OVERHEAD * limit + self._limits.head_bytes
         if self._body_bytes > limit or is_padded:
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
-        return self._is_complete and self._finish()
 
     def _finish(self) -> bool:
         """Give the environ its body."""
         self.in_body = False
+        if self.spool is not None:
+            self.environ["wsgi.input"], self.environ[SPOOL] = self.spool.file, self.spool
+            return True
         if self._body or "HTTP_TRANSFER_ENCODING" in self.environ:
             self.environ.pop("HTTP_TRANSFER_ENCODING", None)
             self.environ["CONTENT_LENGTH"] = str(self._body_bytes)
@@ -227,6 +238,9 @@ class RequestParser:
 
     def on_body(self, body: bytes) -> None:
         """Take in a piece of the body, unless it is too long already."""
+        if self.spool is not None:
+            self.spool.take(body)
+            return
         self._body_bytes += len(body)
         if self._body_bytes <= self._limits.max_body_bytes:
             self._body += body

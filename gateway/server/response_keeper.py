@@ -116,7 +116,7 @@ class ResponseKeeper:
             return
         self._counters[RESPONSE_HITS] += 1
         self._responses.count_hit(kept)
-        status, headers, body = kept.response
+        status, headers, body, _ = kept.response
         number = request_id(environ)
         own = [(name, number if name == ID_HEADER else value) for name, value in headers]
         seconds = time.perf_counter() - environ[BEGAN]

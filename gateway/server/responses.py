@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 Headers = Sequence[tuple[str, str]]
 
@@ -13,14 +13,32 @@ STATUS_LINES = {
 }
 BODILESS_STATUSES = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CLOSE, KEEP = "Connection: close\r\n", "Connection: keep-alive\r\n"
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+
+
+class Stream(Protocol):
+    """A body that is longer than memory should be, read from where it is made."""
+
+    def read(self) -> bytes:
+        """Return the next piece, at the end an empty one; waits. Raises: OSError, if it broke."""
+
+    def close(self) -> None:
+        """Make no more of it; may be called while somebody reads."""
 
 
 class Response(NamedTuple):
-    """A status, headers and the whole body; all that a request comes to."""
+    """A status, headers and the whole body, or the stream of it; all that a request comes to."""
 
     status: int
     headers: Headers
     body: bytes
+    stream: Stream | None = None
+
+
+def chunk(piece: bytes) -> bytes:
+    """Return a piece of a body of unknown length as it is sent; an empty one ends the body."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
 class Writer:
@@ -36,13 +54,21 @@ class Writer:
             f"Date: {formatdate(time.time(), usegmt=True)}\r\nX-Content-Type-Options: nosniff\r\n"
         )
 
-    def to_bytes(self, response: Response, *, method: str, connection: str) -> bytes:
-        """Return a response to a method; `connection` is a header line or nothing."""
-        status, headers, body = response
+    def to_bytes(
+        self, response: Response, *, method: str, is_last: bool, is_old: bool = False
+    ) -> bytes:
+        """Return a response to a method, up to its stream.
+
+        `is_last` tells the client that the connection closes, and `is_old` that HTTP/1.0 is spoken.
+        """
+        status, headers, body, stream = response
+        connection = CLOSE if is_last else KEEP if is_old else ""
+        if stream is not None and not is_old:
+            connection += CHUNKED
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
         if status in BODILESS_STATUSES or method == "HEAD":
             body = b""
-        elif not any(name.lower() == "content-length" for name, _ in headers):
+        elif stream is None and not any(name.lower() == "content-length" for name, _ in headers):
             lines += f"Content-Length: {len(body)}\r\n"
         status_line = STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
         head = f"{status_line}{lines}{self._common}{connection}\r\n"

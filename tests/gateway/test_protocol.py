@@ -1,26 +1,16 @@
 """Connections by the byte, with bounds of fractions of a second: each is closed in time."""
 
-import asyncio
-import io
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
-from threading import Thread
 from typing import Any
 
 import pytest
-import uvloop
 from support.raw_http import Exchange, exchange
+from support.served_front import ServedFront
 
-from gateway.observability.log_lines import Lines
-from gateway.observability.logs import make_logger
-from gateway.observability.metrics import Metrics
-from gateway.server.bridge import Bridge
-from gateway.server.front import Front
 from gateway.server.limits import Limits
-from gateway.server.protocol import HttpProtocol
-from gateway.server.thread_pool import ThreadPool
 
 LIMITS = Limits(
     max_body_bytes=1000,
@@ -55,49 +45,10 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     return [environ["PATH_INFO"].encode("latin-1"), b" ", body]
 
 
-def make_front(loop: asyncio.AbstractEventLoop) -> Front:
-    """Return the front of that application."""
-    logger = make_logger(Lines(io.BytesIO()), "error")
-    pool = ThreadPool(4, call_later=loop.call_later)
-    bridge = Bridge(
-        application, pool, loop, logger=logger, loop_routes={}, count_shed=lambda *_: None
-    )
-    return Front(LIMITS, bridge, trusted_proxies=(), logger=logger, metrics=Metrics())
-
-
-class Served(Thread):
-    """A thread with an event loop that serves the front on a port."""
-
-    def __init__(self) -> None:
-        """Serve, once started, until `stop`."""
-        super().__init__(daemon=True)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
-        self.port: int = self._listener.getsockname()[1]
-        self.loop = uvloop.new_event_loop()
-
-    def run(self) -> None:
-        """Serve."""
-        self.loop.run_until_complete(self._serve())
-
-    async def _serve(self) -> None:
-        self.front = front = make_front(self.loop)
-        self._ended = asyncio.Event()
-        server = await self.loop.create_server(lambda: HttpProtocol(front), sock=self._listener)
-        while not self._ended.is_set():
-            await asyncio.sleep(SWEEP_SECONDS)
-            front.tick()
-        server.close()
-
-    def stop(self) -> None:
-        """End."""
-        self.loop.call_soon_threadsafe(self._ended.set)
-        self.join(5)
-
-
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """Give the port of the front."""
-    served = Served()
+    served = ServedFront(application, LIMITS)
     served.start()
     yield served.port
     served.stop()
@@ -218,7 +169,7 @@ def test_half_closed_connection_ends_with_the_last_response(port: int):
 
 @pytest.mark.parametrize("is_client", [True, False], ids=["client", "server"])
 def test_end_is_noted_while_a_response_is_read(is_client: bool):
-    served = Served()
+    served = ServedFront(application, LIMITS)
     served.start()
     with closing(socket.create_connection(("127.0.0.1", served.port), timeout=4)) as client:
         client.sendall(b"GET /large HTTP/1.1\r\n\r\n")

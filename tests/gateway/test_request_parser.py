@@ -4,10 +4,11 @@ import time
 
 from gateway.server.limits import Limits
 from gateway.server.request_parser import RequestParser
+from gateway.server.uploads import Uploads
 
 
 def test_flood_of_empty_lines_costs_little():
-    parser = RequestParser(Limits(max_body_bytes=1000, max_connections=20))
+    parser = RequestParser(Limits(max_body_bytes=1000, max_connections=20), Uploads())
     begun = time.monotonic()
     assert not parser.feed(b"\r\n" * 1_000_000)
     assert not parser.feed(b"\r\n")
