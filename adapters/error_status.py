@@ -2,6 +2,7 @@
 
 from core.domain.errors import (
     ActivityNotFound,
+    AnswerTooLarge,
     Conflict,
     CoreError,
     DatabaseTimeout,
@@ -27,6 +28,7 @@ STATUS: dict[type[CoreError], int] = {
     InvalidInput: 400,
     InvalidActivity: 400,
     InvalidQuery: 400,
+    AnswerTooLarge: 400,
     InvalidEntity: 400,
     NotAuthenticated: 401,
     TokenExpired: 401,

@@ -12,8 +12,8 @@ from flask import Response, current_app, g, request
 from adapters.json_bodies import parse_json
 from adapters.rendered_records import RecordCache
 from core.activities import Activities
-from core.domain.errors import InvalidActivity
-from core.domain.model import IdempotencyKey, Principal, Versions
+from core.domain.errors import InvalidActivity, record_too_large
+from core.domain.model import MAX_PAGE_BYTES, IdempotencyKey, Principal, Versions
 
 SHOWN = "adapters.shown"
 """Where `mark_shown` leaves the tenant and the versions for the server, in the environ."""
@@ -70,9 +70,12 @@ def json_response(payload: Any, status: int = 200, *, etag_version: int | None =
     """Return a JSON answer; bytes are taken as JSON already.
 
     With `etag_version` the answer carries an ETag of that version and a digest of its body, and
-    becomes 304 when `If-None-Match` names exactly that.
+    becomes 304 when `If-None-Match` names exactly that; it is a record that was read, and raises
+    AnswerTooLarge where it is more than one answer may have.
     """
     body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
+    if etag_version is not None and len(body) > MAX_PAGE_BYTES:
+        raise record_too_large(MAX_PAGE_BYTES)
     response = Response(body, status, content_type="application/json; charset=utf-8")
     if etag_version is None:
         return response

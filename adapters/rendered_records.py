@@ -5,7 +5,7 @@ entry counts only at the version of its activity and at the directory's version 
 snapshot has, so that it can never be stale.
 """
 
-from collections.abc import Callable, Hashable, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Sequence, Set
 from threading import Lock
 from typing import NamedTuple
 
@@ -78,6 +78,23 @@ NO_CACHE = RecordCache(max_bytes=0)
 """Keeps nothing."""
 
 
+def bounded(records: Iterable[object]) -> list[orjson.Fragment]:
+    """Return records as JSON. Raises: AnswerTooLarge, as soon as they are more than a page."""
+    size = 0
+    fragments: list[orjson.Fragment] = []
+    for record in records:
+        body = orjson.dumps(record)
+        size += len(body)
+        _check(size, len(fragments))
+        fragments.append(orjson.Fragment(body))
+    return fragments
+
+
+def _check(size: int, fits: int) -> None:
+    if size > MAX_PAGE_BYTES:
+        raise page_too_large(fits, f"it gives more than {MAX_PAGE_BYTES} bytes")
+
+
 class PageRecords:
     """The records of one page: those that were rendered before, and those that are not yet.
 
@@ -116,8 +133,7 @@ class PageRecords:
         for activity, found in zip(page.activities, self._found, strict=True):
             entry = found or self._add(activity, directory, show(activity))
             size += entry.size_bytes
-            if size > MAX_PAGE_BYTES:
-                raise page_too_large(len(fragments), f"it gives more than {MAX_PAGE_BYTES} bytes")
+            _check(size, len(fragments))
             fragments.append(entry.fragment)
         return fragments
 

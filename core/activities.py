@@ -10,13 +10,17 @@ from core.caching.count_cache import CountCache
 from core.caching.entity_cache import EntityCache
 from core.domain.access import one_tenant, tenants_for, viewer_of
 from core.domain.clock import Clock, utc_now
-from core.domain.entity import EntityRef
+from core.domain.entity import EntityRef, Related
 from core.domain.errors import (
+    AnswerTooLarge,
     InvalidActivity,
     InvalidQuery,
     NotAuthenticated,
+    page_too_large,
+    record_too_large,
 )
 from core.domain.model import (
+    MAX_PAGE_BYTES,
     Activity,
     Found,
     IdempotencyKey,
@@ -28,7 +32,7 @@ from core.domain.model import (
     references,
 )
 from core.domain.query import EVERYTHING, ActivityQuery, Condition
-from core.storage.activity_reader import ActivityReader
+from core.storage.activity_reader import ActivityReader, Rows
 from core.storage.activity_writer import lock, next_id, save
 from core.storage.database import Database
 from core.storage.idempotency import claim_key
@@ -36,6 +40,7 @@ from core.storage.replica_reader import Replica, ReplicaReader
 from core.storage.tenant_store import find_tenant
 from core.write_rules import WriteRules, exactly_one, exactly_one_at, found_ids
 
+ENTITIES_TOO_LARGE = f"its entities come to more than {MAX_PAGE_BYTES // 2**20} MiB"
 Write = Callable[[Activity, Tenant], Activity]
 Render = Callable[[Activity, Tenant], bytes]
 References = Callable[[Sequence[Activity], Versions], Set[EntityRef]]
@@ -87,18 +92,40 @@ class Activities:
     ) -> Page:
         """Return a page of what the principal may see, with the entities that `expand` asks for.
 
-        Raises: InvalidQuery, if no tenant is named where several are possible.
+        Raises: InvalidQuery, if no tenant is named where several are possible; AnswerTooLarge.
         """
         chosen = one_tenant(principal, "read", tenant_id, InvalidQuery)
         rows = self._counted_pages.page(chosen, viewer_of(principal), query)
         if not rows.directory_version:
             raise NotAuthenticated(detail=f"no tenant {chosen}")
         versions = Versions(rows.version, rows.directory_version)
-        refs = expand(rows.activities, versions)
-        related = self._entity_cache.lookup(chosen, rows.directory_version, refs)
+        related = self._related(rows, versions, expand, chosen)
         tenant = self._entity_cache.tenant(chosen, rows.directory_version)
         totals = (rows.total or 0, rows.visible_total or 0)
         return Page(rows.activities, *totals, related, tenant, versions)
+
+    def _related(
+        self, rows: Rows, versions: Versions, expand: References, tenant_id: int
+    ) -> Related:
+        """Return the entities of a page. Raises: AnswerTooLarge, telling how many records fit."""
+        refs = expand(rows.activities, versions)
+        try:
+            return self._entity_cache.lookup(tenant_id, versions.directory, refs)
+        except AnswerTooLarge as error:
+            count = len(rows.activities) // 2
+            while count and not self._has_room(rows.activities[:count], versions, expand):
+                count //= 2
+            raise page_too_large(count, ENTITIES_TOO_LARGE) from error
+
+    def _has_room(
+        self, activities: Sequence[Activity], versions: Versions, expand: References
+    ) -> bool:
+        refs = expand(activities, versions)
+        try:
+            self._entity_cache.lookup(activities[0].tenant_id, versions.directory, refs)
+        except AnswerTooLarge:
+            return False
+        return True
 
     def get(
         self,
@@ -111,7 +138,7 @@ class Activities:
     ) -> Found:
         """Return one activity with the entities that `expand` asks for.
 
-        Raises: ActivityNotFound; InvalidQuery, if several tenants match.
+        Raises: ActivityNotFound; AnswerTooLarge; InvalidQuery, if several tenants match.
         """
         tenant_ids = tenants_for(principal, "read", tenant_id)
         viewer = viewer_of(principal)
@@ -122,7 +149,11 @@ class Activities:
             matches = self._reader.find_in_tenants(tenant_ids, activity_id, viewer, where)
         versions, activity = exactly_one(matches, activity_id)
         directory, tenant_id = versions.directory, activity.tenant_id
-        related = self._entity_cache.lookup(tenant_id, directory, expand([activity], versions))
+        refs = expand([activity], versions)
+        try:
+            related = self._entity_cache.lookup(tenant_id, directory, refs)
+        except AnswerTooLarge as error:
+            raise record_too_large(MAX_PAGE_BYTES) from error
         return Found(
             activity,
             related,

@@ -32,7 +32,7 @@ from adapters.http import (
 )
 from adapters.own_headers import add_ignored
 from adapters.plain_views import PlainView, add_hidden_route
-from adapters.rendered_records import NO_CACHE, PageRecords
+from adapters.rendered_records import NO_CACHE, PageRecords, bounded
 from core.activities import Write
 from core.domain.entity import EntityRef
 from core.domain.errors import ActivityNotFound, CoreError, ForeignTenant, InvalidQuery
@@ -274,10 +274,8 @@ def _spanning_page(requested: ListRequest) -> Response:
         tenant_ids=requested.tenant_ids,
         expand=lambda listed, _versions: shown(listed),
     )
-    records = [
-        select(show(found.activity, found.related, found.tenant, expansion), requested.select)
-        for found in page.found
-    ]
+    shown_one = (show(*found[:3], expansion) for found in page.found)
+    records = bounded(select(record, requested.select) for record in shown_one)
     return _listed(requested, page.total, records)
 
 

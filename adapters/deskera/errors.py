@@ -29,7 +29,7 @@ FIXED_TEXTS = {401: "Could not validate the user", 403: "Forbidden"}
 SPRING_NAMES = {413: "PAYLOAD_TOO_LARGE", 414: "URI_TOO_LONG"}
 """Names of Spring's HttpStatus where Python's differ: docs/dialects/deskera.md D101."""
 
-WIRE_NAMES = {"limit": "pageSize"}
+WIRE_NAMES = {"limit": "pageSize", "subject": "name"}
 """Where the core names what is wrong in its own words, the client is told its own."""
 
 ACTIVITY_PATH = re.compile(r"/v1/crm/activities/[^/]+/?")

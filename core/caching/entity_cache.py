@@ -21,6 +21,7 @@ from core.domain.counters import (
     new_counters,
 )
 from core.domain.entity import Entity, EntityRef, Related
+from core.domain.errors import AnswerTooLarge
 from core.domain.model import Tenant
 from core.storage.entity_store import EntityStore
 
@@ -66,7 +67,7 @@ class EntityCache:
         """Return these entities and perhaps others, at this directory version or later.
 
         However many refs: at most one call of the shared cache and two statements; usually none.
-        Raises: Unavailable.
+        Raises: Unavailable; AnswerTooLarge, if they are more than one answer may show.
         """
         self._checked_at = time.monotonic()
         snapshot = self._snapshot(tenant_id, version)
@@ -140,7 +141,10 @@ class EntityCache:
         texts = self._store.after(snapshot.tenant.id, begin, limit=READ_AHEAD)
         snapshot.read_ahead_from = max(texts) if len(texts) == READ_AHEAD else None
         new = {ref: text for ref, text in texts.items() if ref not in snapshot.entities}
-        self._keep(snapshot, self._with_links(snapshot, new))
+        try:
+            self._keep(snapshot, self._with_links(snapshot, new))
+        except AnswerTooLarge:  # Entities so large are read when they are asked for.
+            snapshot.read_ahead_from = None
 
     def _keep(self, snapshot: TenantSnapshot, loaded: Mapping[EntityRef, Entity | None]) -> None:
         """Cache entities; where all snapshots exceed the bound, the other ones are evicted."""

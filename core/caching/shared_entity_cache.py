@@ -20,6 +20,8 @@ from core.domain.entity import Entity, EntityRef
 from core.storage.migrate import DatabaseIdentity
 
 DIGEST_BYTES = 16
+MAX_ENTRY_BYTES = 8192
+"""Larger entities are read from the database: one call may name thousands."""
 
 
 class SharedEntry(NamedTuple):
@@ -55,7 +57,8 @@ class SharedEntityCache:
         for entity in entities:
             key = self._key(tenant_id, (entity.kind, entity.id))
             text = _encoded(entity, loaded_at)
-            entries[key] = self._digest(key, text) + text
+            if len(text) <= MAX_ENTRY_BYTES:
+                entries[key] = self._digest(key, text) + text
         self._cache.set_many(entries)
 
     def _key(self, tenant_id: int, ref: EntityRef) -> str:

@@ -4,6 +4,7 @@ CoreError
     InvalidInput          what was asked cannot be: names each field and its reason
         InvalidActivity   a write
         InvalidQuery      a filter, sort or page
+            AnswerTooLarge    one answer would have too many bytes
         InvalidEntity     a directory entity, or a line of an import
     NotAuthenticated      no usable credential
         TokenExpired, TokenNotActive    JWT outside its time
@@ -61,9 +62,24 @@ class InvalidQuery(InvalidInput):
     """A filter, sort or page that cannot be read."""
 
 
-def page_too_large(fits: int, reason: str) -> InvalidQuery:
+class AnswerTooLarge(InvalidQuery):
+    """What was asked for would give more bytes than one answer may have; so many records fit."""
+
+    fits = 0
+
+
+def page_too_large(fits: int, reason: str) -> AnswerTooLarge:
     """Return the error of a page of which only so many records fit; it names `limit`."""
-    return InvalidQuery("limit", f"is too large here: {reason}; at most {max(1, fits)} records fit")
+    room = f"at most {fits} records fit" if fits else "not even its first record fits"
+    error = AnswerTooLarge("limit", f"is too large here: {reason}; {room}")
+    error.fits = fits
+    return error
+
+
+def record_too_large(max_bytes: int) -> AnswerTooLarge:
+    """Return the error of one record that has no room in one answer; it names `id`."""
+    reason = f"more than {max_bytes // 2**20} MiB, with the entities that it shows"
+    return AnswerTooLarge("id", f"names an activity that is too large to be shown: {reason}")
 
 
 class InvalidEntity(InvalidInput):

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.domain.entity import EntityRef
+from core.domain.errors import AnswerTooLarge
+from core.domain.model import MAX_PAGE_BYTES
 from core.storage.database import Database
 from core.storage.tables import entities
 from core.storage.tenant_store import lock_directory, next_directory_version
@@ -24,11 +26,26 @@ _READ = """
     FROM unnest(%(kinds)s::TEXT[], %(ids)s::BIGINT[]) AS wanted (kind, id)
     JOIN entities ON entities.kind = wanted.kind COLLATE "C" AND entities.id = wanted.id
     WHERE entities.tenant_id = %(tenant_id)s::BIGINT AND NOT entities.is_removed"""
-_AFTER = """
-    SELECT kind, id, fields::TEXT FROM entities
+FEW = 8
+"""So many entities are read without a look at their sizes: a line of an import is bounded."""
+MAX_READ_BYTES = 64 * 2**20
+"""Text of entities that one statement gives at the most."""
+# What a value may come to as text is seen without reading it: what is stored compressed was at the
+# most so many times as long. Escapes may add to that.
+_MOST = """pg_column_size(fields)::BIGINT
+    * CASE WHEN pg_column_compression(fields) IS NULL THEN 1 ELSE 255 END"""
+_WITHIN = f"""
+    SELECT kind, id, CASE WHEN bytes <= {MAX_READ_BYTES} THEN fields::TEXT END FROM (
+        SELECT *, sum({_MOST}) OVER (ROWS UNBOUNDED PRECEDING) AS bytes FROM ({{rows}}) AS listed
+    ) AS counted"""
+_READ_MANY = _WITHIN.format(rows=_READ.replace("entities.fields::TEXT", "entities.fields"))
+_AFTER = _WITHIN.format(
+    rows="""
+    SELECT kind, id, fields FROM entities
     WHERE tenant_id = %(tenant_id)s::BIGINT AND NOT is_removed
         AND (kind, id) > (%(kind)s::TEXT COLLATE "C", %(id)s::BIGINT)
     ORDER BY kind, id LIMIT %(limit)s"""
+)
 _CHANGES = """
     SELECT kind, id, version FROM entities
     WHERE tenant_id = %(tenant_id)s::BIGINT AND version > %(version)s::BIGINT
@@ -38,7 +55,7 @@ _TENANT = """
     WHERE tenant_id = %(tenant_id)s::BIGINT"""
 
 
-def _by_ref(found: Iterable[tuple[str, int, str]]) -> dict[EntityRef, str]:
+def _by_ref(found: Iterable[tuple[Any, ...]]) -> dict[EntityRef, str | None]:
     """Return rows by their refs. Caches keep many of them, so that equal kinds share one string."""
     return {(intern(kind), id_): fields for kind, id_, fields in found}
 
@@ -57,16 +74,48 @@ class EntityStore:
         self._database = database
 
     def read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, str]:
-        """Return the fields, as JSON text, of those entities that are known."""
-        found = self._database.read(_READ, _wanted(tenant_id, refs))
-        return _by_ref(found)
+        """Return the fields, as JSON text, of those entities that are known.
+
+        Raises: AnswerTooLarge, if they are more than one answer may show.
+        """
+        wanted = list(refs)
+        sql = _READ if len(wanted) <= FEW else _READ_MANY
+        found = _by_ref(self._database.read(sql, _wanted(tenant_id, wanted)))
+        left_out = [ref for ref, text in found.items() if text is None]
+        texts = {ref: text for ref, text in found.items() if text is not None}
+        room = MAX_PAGE_BYTES - sum(map(len, texts.values()))
+        if left_out and room >= 0:
+            more = self._read_in_turn(tenant_id, left_out, max_characters=room)
+            room -= sum(map(len, more.values()))
+            texts.update(more)
+        if room < 0:
+            raise AnswerTooLarge("limit", "gives too many bytes of entities")
+        return texts
+
+    def _read_in_turn(
+        self, tenant_id: int, refs: Sequence[EntityRef], *, max_characters: int
+    ) -> dict[EntityRef, str]:
+        """Return entities that may be very large: a few at a time, until they are too many."""
+        read: dict[EntityRef, str] = {}
+        with self._database.transaction() as connection:
+            streaming = connection.execution_options(stream_results=True, max_row_buffer=FEW)
+            with streaming.exec_driver_sql(_READ, _wanted(tenant_id, refs)) as found:
+                for kind, id_, text in found:
+                    read[intern(kind), id_] = text
+                    max_characters -= len(text)
+                    if max_characters < 0:
+                        break
+        return read
 
     def after(self, tenant_id: int, ref: EntityRef, *, limit: int) -> dict[EntityRef, str]:
-        """Return the next entities after one, by kind and id, as `read` does."""
+        """Return the next entities after one, by kind and id, as `read` does.
+
+        They are fewer where they are very large.
+        """
         kind, id_ = ref
         parameters = {"tenant_id": tenant_id, "kind": kind, "id": id_, "limit": limit}
-        found = self._database.read(_AFTER, parameters)
-        return _by_ref(found)
+        found = _by_ref(self._database.read(_AFTER, parameters))
+        return {ref: text for ref, text in found.items() if text is not None}
 
     def changes(self, tenant_id: int, *, since: int, limit: int) -> list[EntityChange]:
         """Return what changed after a directory version, newest first, at most `limit`."""

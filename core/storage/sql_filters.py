@@ -136,7 +136,8 @@ def _one_of(condition: OneOf, _strict: bool) -> Predicate:
 
 
 def _like(condition: Like, _strict: bool) -> Predicate:
-    _check_pattern(condition)
+    _check_length(condition.field, condition.pattern)
+    _check_wildcards(condition)
     stripped = condition.pattern.rstrip("\\")
     if (len(condition.pattern) - len(stripped)) % 2:
         raise InvalidQuery(condition.field, "a pattern cannot end with a single backslash")
@@ -148,12 +149,13 @@ def _like(condition: Like, _strict: bool) -> Predicate:
     return column.collate("default").ilike(condition.pattern)
 
 
-def _check_pattern(condition: Like) -> None:
+def _check_length(field: str, pattern: str) -> None:
+    if len(pattern) > MAX_PATTERN_LENGTH:
+        raise InvalidQuery(field, f"takes patterns of at most {MAX_PATTERN_LENGTH} characters")
+
+
+def _check_wildcards(condition: Like) -> None:
     """Refuse patterns that take seconds for each long text. Raises: InvalidQuery."""
-    if len(condition.pattern) > MAX_PATTERN_LENGTH:
-        raise InvalidQuery(
-            condition.field, f"takes patterns of at most {MAX_PATTERN_LENGTH} characters"
-        )
     wildcards = ESCAPED.sub("", condition.pattern)
     if wildcards.count("%") + wildcards.count("_") > MAX_WILDCARDS:
         raise InvalidQuery(
@@ -162,6 +164,7 @@ def _check_pattern(condition: Like) -> None:
 
 
 def _contains_text(condition: ContainsText, _strict: bool) -> Predicate:
+    _check_length("subject", condition.text)
     return columns.subject_folded.contains(fold(condition.text), autoescape=True)
 
 

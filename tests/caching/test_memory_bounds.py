@@ -70,6 +70,16 @@ def test_long_pattern_names_its_field(client: FlaskClient, tenant: Home) -> None
     assert [problem["instancePath"] for problem in answer.json["data"]] == ["/subject"]
 
 
+@pytest.mark.parametrize("length", [1000, 1001])
+def test_searched_text_is_bounded(client: FlaskClient, tenant: Home, length: int) -> None:
+    headers, expected = tenant.caller(1).headers, 200 if length == 1000 else 400
+    deskera = client.get(f"/v1/crm/activities?query=name={'a' * length}", headers=headers)
+    apex = client.get(f"/activities?subject={'a' * length}", headers=headers)
+    assert (deskera.status_code, apex.status_code) == (expected, expected)
+    if expected == 400:
+        assert deskera.json["errors"][0]["field"] == "name"
+
+
 def test_distinct_lists_leave_no_memory(make_app: Callable[..., Flask], tenant: Home) -> None:
     client = make_app(max_body_bytes=2 * BODY_CHARACTERS).test_client()
     headers = tenant.caller(1).headers
