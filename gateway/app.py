@@ -36,6 +36,8 @@ from gateway.auth import authenticator, rate_limits
 from gateway.auth.failed_logins import FailedLogins
 from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import TokenVerifier
+from gateway.console import registry as console
+from gateway.console import shell
 from gateway.dialect_errors import DIALECT_HEADERS, error_response, owner_of
 from gateway.observability import health, logs, places
 from gateway.observability.log_lines import Lines
@@ -81,7 +83,10 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     health.install(app, app.extensions["health"], metrics)
     log = app.extensions["request_log"] = logs.RequestLog(lines, settings.log_level)
     app.after_request(_finisher(log, metrics))
-    _install_last_handlers(app, logs.make_logger(lines, settings.log_level))
+    logger = logs.make_logger(lines, settings.log_level)
+    if settings.console:
+        console.install(app, database, verified, logger=logger, clock=clock)
+    _install_last_handlers(app, logger)
     return app
 
 
@@ -273,6 +278,8 @@ def _install_last_handlers(app: Flask, logger: FilteringBoundLogger) -> None:
     """
 
     def on_http_error(error: HTTPException) -> Response:
+        if request.blueprint == shell.NAME:
+            return shell.on_http_error(error)
         return error_response(error, request.path)
 
     def on_unexpected(error: Exception) -> Response:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from gateway.variables import (
-    FILE,
     LOG_LEVELS,
     MIN_SECRET_BYTES,
     Network,
@@ -22,9 +21,9 @@ from gateway.variables import (
     networks,
     number_between,
     rate,
+    read_values,
     secret,
     setting,
-    text_of,
     url,
     urls,
     yes_or_no,
@@ -32,6 +31,7 @@ from gateway.variables import (
 
 NO_REDIS = "none"
 DEMO_TOKEN_VARIABLE = "GATEWAY_DEMO_TOKEN"
+CONSOLE_VARIABLE = "GATEWAY_CONSOLE"
 
 
 class SettingsError(Exception):
@@ -235,6 +235,12 @@ class Settings:
         "Milliseconds that it may wait for a lock before the request is answered 503",
         default=3_000,
     )
+    console: bool = setting(
+        CONSOLE_VARIABLE,
+        yes_or_no,
+        "Whether the operators' pages are served at `/console`",
+        default=False,
+    )
     metrics_dir: Path | None = setting(
         "PROMETHEUS_MULTIPROC_DIR",
         directory,
@@ -267,18 +273,7 @@ class Settings:
         problems = [
             f"{name}: there is no such setting" for name in misspelt(environ, VARIABLES.values())
         ]
-        values = {}
-        for name, variable in VARIABLES.items():
-            try:
-                text = text_of(variable, environ)
-                if text:
-                    values[name] = variable.read(text)
-            except OSError as error:
-                problems.append(f"{variable.name}{FILE} cannot be read: {error}")
-            except ValueError as error:
-                shown = "(not shown)" if variable.secret else repr(text)
-                problems.append(f"{variable.name} is {shown}, expected {error}")
-        settings = cls(**values)
+        settings = cls(**read_values(VARIABLES, environ, problems))
         if settings.apex_default_limit > settings.apex_max_limit:
             problems.append("GATEWAY_APEX_DEFAULT_LIMIT is above GATEWAY_APEX_MAX_LIMIT")
         if problems:
@@ -286,10 +281,10 @@ class Settings:
         return settings
 
 
-def environment_with(name: str, value: str | None) -> dict[str, str]:
-    """Return this process's environment with one variable set, or left out."""
-    others = {known: text for known, text in os.environ.items() if known != name}
-    return others if value is None else {**others, name: value}
+def environment_with(changes: Mapping[str, str | None]) -> dict[str, str]:
+    """Return this process's environment with some variables set, or left out where None."""
+    changed = {**os.environ, **changes}
+    return {name: text for name, text in changed.items() if text is not None}
 
 
 VARIABLES: Mapping[str, Variable] = {

@@ -176,3 +176,25 @@ def text_of(variable: Variable, environ: Mapping[str, str]) -> str:
     if text:
         raise ValueError(f"either it or {variable.name}{FILE}")
     return Path(path).read_text(errors="replace").strip()
+
+
+def read_values(
+    variables: Mapping[str, Variable], environ: Mapping[str, str], problems: list[str]
+) -> dict[str, Any]:
+    """Return the values that an environment sets, by setting; what is wrong is added to `problems`.
+
+    The value of a secret is never among them.
+    """
+    values = {}
+    for name, variable in variables.items():
+        text = ""
+        try:
+            text = text_of(variable, environ)
+            if text:
+                values[name] = variable.read(text)
+        except OSError as error:
+            problems.append(f"{variable.name}{FILE} cannot be read: {error}")
+        except ValueError as error:
+            shown = "(not shown)" if variable.secret else repr(text)
+            problems.append(f"{variable.name} is {shown}, expected {error}")
+    return values

@@ -58,10 +58,16 @@ UNKNOWN_KEY = "Invalid API key"
 NO_DIGEST = bytes(32)
 
 
-class _Verified(NamedTuple):
+class Verified(NamedTuple):
+    """A credential that was found good: whom it stands for, and until when.
+
+    `credential_id` is the public id of a key, or the `jti` of a token, which may have none.
+    """
+
     principal: Principal
     recheck_at: float
     expires_at: datetime | None
+    credential_id: str | None
     is_rechecking: bool = False
 
 
@@ -85,10 +91,14 @@ class Authenticator:
         self._last_uses = last_uses
         self._failed_logins = failed_logins
         self._clock = clock
-        self._verified: dict[tuple[str, bytes], _Verified] = {}
+        self._verified: dict[tuple[str, bytes], Verified] = {}
 
     def principal(self, header: str, credential: str, address: str) -> Principal:
-        """Return whom a credential stands for; `header` tells which kinds it may be.
+        """Return whom a credential stands for. Raises: as `verified`."""
+        return self.verified(header, credential, address).principal
+
+    def verified(self, header: str, credential: str, address: str) -> Verified:
+        """Return what is known of a credential; `header` tells which kinds it may be.
 
         Raises: NotAuthenticated, with what AchieveApex tells its clients; RateLimited, if the
         `address` has sent too many bad ones and this one is not known yet; Unavailable.
@@ -96,7 +106,7 @@ class Authenticator:
         key = header, hashlib.sha256(credential.encode()).digest()
         known = self._verified.get(key)
         if known is not None and self._still_holds(known):
-            return known.principal
+            return known
         if known is None:
             self._failed_logins.check(address)
         try:
@@ -108,7 +118,7 @@ class Authenticator:
         if len(self._verified) >= MAX_REMEMBERED:
             self._verified.clear()
         self._verified[key] = verified
-        return verified.principal
+        return verified
 
     def recall(self, header: str, credential: str) -> Principal | None:
         """Return whom a credential was verified for, if that was not too long ago.
@@ -129,12 +139,12 @@ class Authenticator:
                 return None
         return known.principal
 
-    def _still_holds(self, known: _Verified) -> bool:
+    def _still_holds(self, known: Verified) -> bool:
         if time.monotonic() >= known.recheck_at:
             return False
         return known.expires_at is None or self._clock() < known.expires_at
 
-    def _verify(self, header: str, credential: str) -> _Verified:
+    def _verify(self, header: str, credential: str) -> Verified:
         names = parse_key(credential)
         if names is not None:
             return self._verify_key(credential, *names)
@@ -142,7 +152,7 @@ class Authenticator:
             raise NotAuthenticated(UNKNOWN_KEY, reason="malformed", detail="not the form of a key")
         return self._verify_token(credential)
 
-    def _verify_key(self, credential: str, tenant_id: int, key_id: str) -> _Verified:
+    def _verify_key(self, credential: str, tenant_id: int, key_id: str) -> Verified:
         recheck_at = time.monotonic() + RECHECK_SECONDS
         found = self._credentials.find(tenant_id, key_id) or _NOBODY
         if not found.opens_with(credential):
@@ -153,9 +163,9 @@ class Authenticator:
             raise NotAuthenticated(UNKNOWN_KEY, reason="expired", detail=f"{key_id} has expired")
         self._last_uses.note(tenant_id, key_id)
         principal = Principal(found.user_id, (found.tenant_id,), frozenset(found.scopes))
-        return _Verified(principal, recheck_at, found.expires_at)
+        return Verified(principal, recheck_at, found.expires_at, key_id)
 
-    def _verify_token(self, credential: str) -> _Verified:
+    def _verify_token(self, credential: str) -> Verified:
         claims: Claims = self._verifier.verify(credential, now=self._clock())
         seconds = RECHECK_SECONDS if claims.token_id else TOKEN_RECHECK_SECONDS
         recheck_at = time.monotonic() + seconds
@@ -164,7 +174,7 @@ class Authenticator:
             ids = ", ".join(map(str, claims.tenant_ids))
             raise NotAuthenticated(detail=f"the token is revoked, or none of {ids} is a tenant")
         principal = Principal(claims.user_id, tenant_ids, claims.scopes)
-        return _Verified(principal, recheck_at, claims.expires_at)
+        return Verified(principal, recheck_at, claims.expires_at, claims.token_id)
 
 
 # What an unknown key is compared with, so that it takes as long to refuse as a known one.

@@ -3,29 +3,43 @@
 import errno
 import http.client
 import os
+import secrets
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 import click
 
-from core.storage.credential_store import DEFAULT_SCOPES, DEMO_TOKEN, Credentials
+from core.storage.credential_store import (
+    DEFAULT_SCOPES,
+    DEMO_TENANT_ID,
+    DEMO_TOKEN,
+    SCOPES,
+    Credentials,
+)
 from core.storage.database import Database
 from core.transfer.demo import APEX_TENANT_ID, APEX_USER_ID, demo_key_is_active, load_demo
 from gateway.auth.signing import sign
 from gateway.auth.tokens import Claims
 from gateway.cli.session import ready
 from gateway.request import is_loopback
-from gateway.settings import DEMO_TOKEN_VARIABLE, Settings, environment_with
+from gateway.settings import (
+    CONSOLE_VARIABLE,
+    DEMO_TOKEN_VARIABLE,
+    Settings,
+    environment_with,
+)
 
 PORT = click.IntRange(1, 65535)
 GUNICORN_CONFIG = "python:gateway.server.gunicorn_conf"
 APPLICATION = "gateway.server.wsgi:application"
 ANSWER_SECONDS, POLL_SECONDS = 5, 0.05
 DEMO_TOKEN_LIFE = timedelta(days=30)
+TOKEN_ID_BYTES = 16
+NO_DEMO: Mapping[str, str | None] = {DEMO_TOKEN_VARIABLE: None}
 BANNER = """
 Unified CRM gateway: {url}   (open it: one record in both dialects)
 
@@ -34,6 +48,8 @@ Unified CRM gateway: {url}   (open it: one record in both dialects)
 
 curl '{url}/v1/crm/activities?page=1&pageSize=10&sortBy=updated_at&sortDir=DESC' -H '{deskera}'
 curl '{url}/activities/123' -H '{apex}'
+
+Console: {url}/console   log in with {admin}
 """
 
 
@@ -61,22 +77,31 @@ def run(port: int) -> None:
     url, deskera = f"http://127.0.0.1:{port}", f"x-access-token: {DEMO_TOKEN}"
     with ready(is_service=True) as (settings, database):
         load_demo(database)
-        token = _apex_token(settings, database)
+        token = _demo_token(settings, database, DEFAULT_SCOPES, (APEX_TENANT_ID,))
+        admin = _demo_token(settings, database, SCOPES, (APEX_TENANT_ID, DEMO_TENANT_ID))
         apex = f"Authorization: Bearer {token}"
-        banner = BANNER.format(url=url, deskera=deskera, apex=apex)
+        banner = BANNER.format(url=url, deskera=deskera, apex=apex, admin=admin)
+        variables = {DEMO_TOKEN_VARIABLE: token, CONSOLE_VARIABLE: "true"}
         ports = _ports(settings, port)
-        _become_gunicorn("127.0.0.1", ports, None, demo_token=token, banner=banner)
+        _become_gunicorn("127.0.0.1", ports, None, variables=variables, banner=banner)
 
 
-def _apex_token(settings: Settings, database: Database) -> str:
-    """Return a credential for the AchieveApex half of the demo: a JWT, or a key without secret."""
-    user_id, tenant_id = APEX_USER_ID, APEX_TENANT_ID
+def _demo_token(
+    settings: Settings, database: Database, scopes: Sequence[str], tenant_ids: tuple[int, ...]
+) -> str:
+    """Return a credential of the demo: a JWT, or a key of the first tenant without a secret."""
     expires_at = datetime.now(UTC) + DEMO_TOKEN_LIFE
     if settings.jwt_secret is None:
         return Credentials(database).create(
-            tenant_id=tenant_id, user_id=user_id, expires_at=expires_at, name="demo"
+            tenant_id=tenant_ids[0],
+            user_id=APEX_USER_ID,
+            scopes=scopes,
+            expires_at=expires_at,
+            name="demo",
         )
-    return sign(settings, Claims(user_id, (tenant_id,), frozenset(DEFAULT_SCOPES), expires_at))
+    token_id = secrets.token_hex(TOKEN_ID_BYTES)
+    claims = Claims(APEX_USER_ID, tenant_ids, frozenset(scopes), expires_at, token_id)
+    return sign(settings, claims)
 
 
 def _become_gunicorn(
@@ -84,7 +109,7 @@ def _become_gunicorn(
     ports: Sequence[int],
     workers: int | None,
     *,
-    demo_token: str | None = None,
+    variables: Mapping[str, str | None] = NO_DEMO,
     banner: str = "",
 ) -> None:
     """Put gunicorn in the place of this process; the banner is shown when it answers.
@@ -100,7 +125,7 @@ def _become_gunicorn(
     sys.stdout.flush()
     if banner and os.fork() == 0:
         _announce(ports[-1], banner)
-    os.execve(command[0], command, environment_with(DEMO_TOKEN_VARIABLE, demo_token))
+    os.execve(command[0], command, environment_with(variables))
 
 
 def _check_free(host: str, port: int) -> None:

@@ -43,6 +43,7 @@ GOOD = {
     "GATEWAY_OPS_PORT": "9000",
     "GATEWAY_DB_POOL_SIZE": "5",
     "GATEWAY_LOG_LEVEL": "Warning",
+    "GATEWAY_CONSOLE": "on",
     "PROMETHEUS_MULTIPROC_DIR": "/dev/shm",
     "GATEWAY_OTEL_ENDPOINT": "http://127.0.0.1:4318",
 }

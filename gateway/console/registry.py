@@ -1,0 +1,48 @@
+"""The pages of the console, in the order of the navigation. A new page is one line here."""
+
+from http import HTTPStatus
+
+from flask import Flask, Response, abort
+from jinja2 import StrictUndefined
+from structlog.typing import FilteringBoundLogger
+
+from core.domain.clock import Clock
+from core.storage import migrate
+from core.storage.database import Database
+from core.storage.revocation_store import Revocations
+from gateway.auth.authenticator import Authenticator
+from gateway.console import login_page, overview_page
+from gateway.console.login_sessions import LoginSessions
+from gateway.console.session_cookie import ConsoleSessions, SigningKey
+from gateway.console.shell import EXTENSION, PREFIX, Console, MenuItem, blueprint
+from gateway.observability.metrics import Metrics
+
+MENU = (MenuItem(overview_page.VIEW, "Overview"),)
+
+
+@blueprint.route("/<path:_missing>", methods=("GET", "POST"))
+def missing(_missing: str) -> Response:
+    """Answer what is no page in the console's own manner."""
+    abort(HTTPStatus.NOT_FOUND)
+
+
+def install(
+    app: Flask,
+    database: Database,
+    authenticator: Authenticator,
+    *,
+    logger: FilteringBoundLogger,
+    clock: Clock,
+) -> None:
+    """Add the console to an application that has its core, its metrics and its health."""
+    metrics: Metrics = app.extensions["metrics"]
+    key = SigningKey(lambda: migrate.identity(database).cache_secret)
+    logins = LoginSessions(
+        authenticator, app.extensions["credentials"], Revocations(database, clock), clock=clock
+    )
+    app.extensions[EXTENSION] = Console(
+        logins, key, logger, metrics.count_credential_failure, MENU, login_page.VIEW
+    )
+    app.session_interface = ConsoleSessions(key, path=PREFIX)
+    app.jinja_env.undefined = StrictUndefined
+    app.register_blueprint(blueprint)
