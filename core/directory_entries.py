@@ -5,7 +5,7 @@ may be left out where there is only one.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from core.domain.entity import ENTITY_KINDS, EntityRef
 from core.domain.errors import EntityNotFound, InvalidEntity, NotAuthenticated
 from core.domain.model import Principal
 from core.storage.database import Database
+from core.storage.entity_search import EntitySearch, FoundEntity
 from core.storage.entity_store import EntityStore, put_entities, remove_entity
 from core.transfer import ndjson
 from core.transfer.ndjson import Record
@@ -35,6 +36,7 @@ class DirectoryEntries:
         """Read and write the directory of this database."""
         self._database = database
         self._store = EntityStore(database)
+        self._search = EntitySearch(database)
 
     def get(self, principal: Principal, ref: EntityRef, *, tenant_id: int | None = None) -> bytes:
         """Return an entity as its line of NDJSON. Raises: EntityNotFound."""
@@ -43,6 +45,25 @@ class DirectoryEntries:
         if text is None:
             raise EntityNotFound(detail=f"no {ref} in tenant {chosen}")
         return ndjson.write_entity(chosen, *ref, orjson.loads(text))
+
+    def find(
+        self,
+        principal: Principal,
+        text: str,
+        *,
+        kinds: Collection[str],
+        limit: int,
+        tenant_id: int | None = None,
+    ) -> list[FoundEntity]:
+        """Return at most `limit` entities of some kinds that a text or a number finds."""
+        chosen = _one_tenant(principal, tenant_id)
+        return self._search.find(chosen, text, kinds=kinds, limit=limit)
+
+    def naming(
+        self, principal: Principal, ref: EntityRef, *, limit: int, tenant_id: int | None = None
+    ) -> list[FoundEntity]:
+        """Return at most `limit` entities that name an entity: its deals, and its contacts."""
+        return self._search.naming(_one_tenant(principal, tenant_id), ref, limit=limit)
 
     def put(
         self,

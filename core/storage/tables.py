@@ -261,6 +261,29 @@ idempotency_keys = Table(
 )
 Index("idempotency_keys_by_age", idempotency_keys.c.tenant_id, idempotency_keys.c.created_at)
 
+# Imports that run in a process of their own; see `import_jobs`.
+import_jobs = Table(
+    "import_jobs",
+    metadata,
+    Column("tenant_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", _text(), primary_key=True),
+    Column("user_id", BigInteger, nullable=False),
+    Column("state", _text(), nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("file_bytes", BigInteger, nullable=False),
+    Column("read_bytes", BigInteger, nullable=False),
+    Column("begun_at", Instant, nullable=False),
+    Column("heard_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("report", JSONB),
+)
+Index(
+    "import_jobs_running",
+    import_jobs.c.tenant_id,
+    unique=True,
+    postgresql_where=import_jobs.c.state == text("'running'"),
+)
+
 Table(
     "database_identity",
     metadata,

@@ -4,7 +4,7 @@ A file is read to its end before anything is written: one bad line, and nothing 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -28,6 +28,8 @@ BATCH_BYTES = 4 * 2**20
 MAX_LINE_BYTES = 8 * 2**20
 LINE_END_BYTES = 2  # A carriage return and a line feed.
 
+Finish = Callable[[Connection, ImportReport], None]
+
 
 def bounded_lines(file: BinaryIO) -> Iterator[bytes]:
     """Give the lines of a file, each in bounded memory.
@@ -46,6 +48,7 @@ def import_lines(
     *,
     tenant_id: int | None = None,
     skip_known: bool = False,
+    finish: Finish | None = None,
     clock: Clock = utc_now,
 ) -> ImportReport:
     """Store every record of NDJSON lines, or none of them if a line is bad.
@@ -53,7 +56,7 @@ def import_lines(
     A record that is stored under its id is replaced; with `skip_known` it is left as it is, even
     if it was deleted since. An equal record does not change its version. Of two lines with one id
     the later counts. With `tenant_id`, lines need not name their tenant and must not name another.
-    Blank lines are skipped. Raises: Unavailable.
+    Blank lines are skipped. `finish` is called last in the transaction. Raises: Unavailable.
     """
     with database.transaction() as connection:
         loader = LineLoader(connection, tenant_id=tenant_id, now=clock())
@@ -63,9 +66,12 @@ def import_lines(
         if not loader.bad_count:
             loader.flush()
             _merge(database, connection, loader, tally, skip_known=skip_known)
+        report = ImportReport(loader.records, tally.counts(), loader.bad_lines, loader.bad_count)
+        if finish is not None:
+            finish(connection, report)
     if not loader.bad_count:
         database.counters[IMPORTED_RECORDS] += loader.records
-    return ImportReport(loader.records, tally.counts(), loader.bad_lines, loader.bad_count)
+    return report
 
 
 class LineLoader:
