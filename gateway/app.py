@@ -25,11 +25,12 @@ from core.directory_entries import DirectoryEntries
 from core.domain.clock import Clock, utc_now
 from core.domain.counters import Counters
 from core.storage import migrate
-from core.storage.connector import Timeouts
+from core.storage.connector import TimedConnection, Timeouts
 from core.storage.credential_store import Credentials
 from core.storage.database import Database
 from core.storage.entity_store import EntityStore
-from core.storage.replica_reader import Replica, ReplicaConnection
+from core.storage.heartbeat import Heartbeat
+from core.storage.replica_reader import Replica
 from core.storage.revocation_store import Revocations
 from gateway import directory, docs, pages
 from gateway.auth import authenticator, rate_limits
@@ -66,9 +67,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     database = _install_core(app, settings, redis=redis, clock=clock)
     if settings.otel_endpoint is not None:
         _trace(app, database, redis, endpoint=settings.otel_endpoint)
-    probed = app.extensions["probed_database"] = Database(
-        _database_url(settings), pool_size=1, row_security=settings.row_security
-    )
+    probed = app.extensions["probed_database"] = _probed_database(settings)
+    app.extensions["heartbeat"] = Heartbeat(database.circuit, probed.open)
     verified = _authenticator(app, settings, database, clock=clock)
     app.extensions["recall"] = partial(authenticator.recall, verified)
     authenticator.install(app, verified, count_failure=metrics.count_credential_failure)
@@ -181,6 +181,16 @@ def _install_core(
     return database
 
 
+def _probed_database(settings: Settings) -> Database:
+    """Return a way to the database that no request waits for, and that waits for no answer long."""
+    return Database(
+        _database_url(settings),
+        pool_size=1,
+        connect=TimedConnection.connect,
+        row_security=settings.row_security,
+    )
+
+
 def _limits(settings: Settings) -> Timeouts:
     return Timeouts(settings.statement_timeout_ms, settings.lock_timeout_ms)
 
@@ -192,7 +202,7 @@ def _replicas(settings: Settings) -> list[Replica]:
                 url,
                 pool_size=settings.db_pool_size,
                 limits=_limits(settings),
-                connect=ReplicaConnection.connect,
+                connect=TimedConnection.connect,
                 row_security=settings.row_security,
             )
         )

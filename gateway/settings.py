@@ -218,8 +218,8 @@ class Settings:
     db_pool_size: int = setting(
         "GATEWAY_DB_POOL_SIZE",
         number_between(2, 1000),
-        "Database connections that a worker opens at most for writes; twice as many for reads, 3"
-        " for health probes and 1 for cached responses: with 8 it opens at most 28, and 24 to a"
+        "Database connections that a worker opens at most for writes; twice as many for reads, 4"
+        " for health probes and 1 for cached responses: with 8 it opens at most 29, and 24 to a"
         " replica",
         default=8,
     )

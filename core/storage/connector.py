@@ -7,12 +7,18 @@ transaction, and the plan mode is left alone, as every plan is made for its valu
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.pq import TransactionStatus
+
+from core.storage.circuit import Circuit
 
 Connect = Callable[..., psycopg.Connection[Any]]
 CONNECT_TIMEOUT_SECONDS = 2
+REPLY_SECONDS = 1.0
+"""How long a `TimedConnection` waits for the server."""
 _MARK = "gateway.connected"
 _READ_MARK = f"SELECT current_setting('{_MARK}', true)"
 _REFUSAL = "startup parameter"  # PgBouncer: unsupported startup parameter: options
@@ -35,6 +41,22 @@ class Timeouts(NamedTuple):
 
 NO_TIMEOUTS = Timeouts(0, 0)
 """For commands: an import or a migration takes as long as it takes."""
+
+
+class TimedConnection(psycopg.Connection[Any]):
+    """A connection that is closed when the server does not answer in time.
+
+    `statement_timeout` is no help there: a frozen server ends nothing.
+    """
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for the server, but no longer than `REPLY_SECONDS`."""
+        try:
+            return super().wait(gen, interval, REPLY_SECONDS if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.info.transaction_status is TransactionStatus.ACTIVE:
+                self.close()
+            raise
 
 
 def binary_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[tuple[Any, ...]]:
@@ -60,14 +82,21 @@ class PooledCursor(psycopg.Cursor[tuple[Any, ...]]):
 class Connector:
     """Makes connections with `limits`; what it finds out at the first holds for all."""
 
-    def __init__(self, connect: Connect, limits: Timeouts) -> None:
-        """Find out nothing yet."""
+    def __init__(self, connect: Connect, limits: Timeouts, circuit: Circuit) -> None:
+        """Find out nothing yet; while the `circuit` is open there are no connections."""
         self.is_pooled: bool | None = None
+        self._circuit = circuit
         self._connect = connect
         self._limits = limits
 
     def connect(self, *words: Any, **named: Any) -> psycopg.Connection[Any]:
-        """Return a connection in UTC; behind a pooler only `read` and transactions have limits."""
+        """Return a connection in UTC; behind a pooler only `read` and transactions have limits.
+
+        Raises: psycopg.OperationalError.
+        """
+        return self._circuit.connect(partial(self._open, *words, **named))
+
+    def _open(self, *words: Any, **named: Any) -> psycopg.Connection[Any]:
         named = {**named, "connect_timeout": CONNECT_TIMEOUT_SECONDS}
         direct = {**named, "options": self._options()}
         if self.is_pooled is None:

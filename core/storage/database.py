@@ -7,6 +7,7 @@ page anew costs three times as much as running it. Everything else goes through 
 inside `transaction`. Driver errors stop here.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,9 +15,9 @@ from functools import partial
 from typing import Any, cast
 
 import psycopg
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -29,6 +30,7 @@ from core.domain.counters import (
     new_counters,
 )
 from core.domain.errors import DatabaseTimeout, Unavailable
+from core.storage.circuit import NO_ANSWER, Circuit
 from core.storage.connector import NO_TIMEOUTS, Connect, Connector, Timeouts
 from core.storage.read_pool import ConnectionLost, PoolExhausted, ReadPool
 
@@ -37,6 +39,7 @@ TENANTS_SETTING = "crm.tenants"
 _SET_TENANTS = f"SELECT set_config('{TENANTS_SETTING}', %(tenants)s::TEXT, true)"
 _tenants: ContextVar[tuple[int, ...]] = ContextVar("tenants", default=())
 POOL_TIMEOUT_SECONDS = 5
+RECONNECT_SECONDS = 1.0
 DRIVER = "postgresql+psycopg"
 MAX_PREPARED = 50
 _READ_FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, PoolExhausted)
@@ -46,6 +49,16 @@ _GIVEN_UP = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
 def driver_url(url: str) -> URL:
     """Return a plain `postgresql://` or `postgres://` URL as SQLAlchemy wants it for psycopg."""
     return make_url(url).set(drivername=DRIVER)
+
+
+def _make_engine(url: str, pool_size: int) -> Engine:
+    return create_engine(
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        pool_pre_ping=True,
+    )
 
 
 class Database:
@@ -70,22 +83,19 @@ class Database:
         self._row_security = row_security
         self.observers: list[Observer] = []
         self.counters = new_counters() if counters is None else counters
-        self.engine = create_engine(
-            driver_url(url),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=POOL_TIMEOUT_SECONDS,
-            pool_pre_ping=True,
-        )
+        self.engine = _make_engine(url, pool_size)
         event.listen(self.engine, "connect", _bound_prepared)
         event.listen(self.engine, "before_cursor_execute", self._observe)
-        connector = self._connector = Connector(connect, limits)
+        self.circuit = Circuit()
+        connector = self._connector = Connector(connect, limits, self.circuit)
         event.listen(self.engine, "do_connect", self._open)
         event.listen(self.engine, "begin", self._limit)
         self._limits = limits
+        self._reconnected_at = 0.0
         arguments, names = self.engine.dialect.create_connect_args(self.engine.url)
+        self.open = partial(connector.connect, *arguments, **{**names, "autocommit": True})
         self._read_pool = ReadPool(
-            partial(connector.connect, *arguments, **{**names, "autocommit": True}),
+            self.open,
             cursor=connector.cursor,
             size=2 * pool_size,
             acquire_timeout_seconds=POOL_TIMEOUT_SECONDS,
@@ -108,9 +118,10 @@ class Database:
     def transaction(self, *, isolation_level: str | None = None) -> Iterator[Connection]:
         """Give a connection inside one transaction: committed at the end, rolled back on errors.
 
-        Raises: Unavailable, if the database cannot be reached or gives the transaction up;
-        DatabaseTimeout, if a statement or its wait for a lock takes too long.
+        Raises: Unavailable, if the database cannot be reached, gives the transaction up or is
+        read-only; DatabaseTimeout, if a statement or its wait for a lock takes too long.
         """
+        self._check_circuit()
         engine = self.engine
         if isolation_level is not None:
             engine = engine.execution_options(isolation_level=isolation_level)
@@ -122,6 +133,23 @@ class Database:
                 yield connection
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             raise self._unavailable(error) from error
+        except InternalError as error:
+            if not isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
+                raise
+            self._reconnect()
+            raise self._unavailable(error) from error
+
+    def _reconnect(self) -> None:
+        """Let transactions have new connections: another server may be the one that writes now."""
+        now = time.monotonic()
+        if now - self._reconnected_at >= RECONNECT_SECONDS:
+            self._reconnected_at = now
+            self.engine.dispose()
+
+    def _check_circuit(self) -> None:
+        if self.circuit.is_open:
+            self.counters[DATABASE_FAILURES] += 1
+            raise Unavailable(detail=NO_ANSWER)
 
     def _unavailable(self, error: Exception) -> Unavailable:
         self.counters[DATABASE_FAILURES] += 1
@@ -145,6 +173,7 @@ class Database:
         connection that died since its last use is replaced once.
         Raises: Unavailable; DatabaseTimeout, if it takes too long.
         """
+        self._check_circuit()
         self.counters[READ_STATEMENTS] += 1
         for observer in self.observers:
             observer(sql, parameters)

@@ -11,10 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from operator import ge
 from threading import Lock
-from typing import Any, TypeVar
-
-import psycopg
-from psycopg.pq import TransactionStatus
+from typing import TypeVar
 
 from core.domain.counters import REPLICA_FAILURES, REPLICA_READS, REPLICA_STALE
 from core.domain.errors import Unavailable
@@ -23,29 +20,11 @@ from core.domain.query import ActivityQuery
 from core.storage.activity_reader import SELECT_VERSIONS, ActivityReader, Rows
 from core.storage.database import Database
 
-REPLY_SECONDS = 1.0
-"""A replica that has not answered by then is left alone: the primary answers instead."""
 FIRST_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 30.0
 VersionedActivity = tuple[Versions, Activity]
 Result = TypeVar("Result", Rows, VersionedActivity | None)
 _VERSIONS = SELECT_VERSIONS.decode().replace("$1", "%(tenant_id)s")
-
-
-class ReplicaConnection(psycopg.Connection[Any]):
-    """A connection that is closed when the server does not answer in time.
-
-    `statement_timeout` is no help there: a frozen server ends nothing.
-    """
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for the server, but no longer than `REPLY_SECONDS`."""
-        try:
-            return super().wait(gen, interval, REPLY_SECONDS if timeout is None else timeout)
-        except psycopg.OperationalError:
-            if self.info.transaction_status is TransactionStatus.ACTIVE:
-                self.close()
-            raise
 
 
 class Replica:

@@ -29,7 +29,9 @@ MEBIBYTE = 2**20
 SCRATCH_BYTES, SPOOL_BYTES = 32 * MEBIBYTE, 512 * MEBIBYTE
 FILES_OF_A_WORKER = 256
 POOLS = 3  # For each connection that writes two that read.
-OWN_CONNECTIONS = 4  # Three of the health probes, and one that reads versions for cached responses.
+OWN_CONNECTIONS = (
+    5  # Three of probes, a heartbeat, and one that reads versions for cached responses.
+)
 
 
 class Finding(NamedTuple):

@@ -47,11 +47,12 @@ raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_scratch}"]
 
 
 def post_worker_init(worker: Any) -> None:
-    """Buffer log lines from now on, and keep the garbage collector out of the way."""
+    """Buffer log lines and watch the database from now on; keep the collector out of the way."""
     lines = worker.wsgi.extensions["log_lines"]
     lines.start_buffering()
     logs.redirect_server_logging(lines)
     worker.wsgi.extensions["metrics"].begin_sampling()
+    worker.wsgi.extensions["heartbeat"].start()
     _spare_collector()
 
 

@@ -2,35 +2,78 @@
 
 from collections.abc import Callable
 
+import psycopg
+import pytest
+from support.fault_load import Outcome
 from support.fault_scene import IS_LONG, Scene
+from support.fault_wire import BUSY
 from support.health_watch import LIVE, READY
 
 Record = Callable[[str, object], None]
 OUTAGE_SECONDS = 20 if IS_LONG else 4
+QUIET_SECONDS = 3 if IS_LONG else 1
+RECOVERY_SECONDS = 6
+KNOWN_SECONDS = 3
+"""A fault is known at the latest by then; from then on a 503 comes at once."""
 
 
-def test_quiet_service_fails_nobody(shared_scene: Scene, record_property: Record) -> None:
-    with shared_scene.load() as load:
-        load.hold(3)
-    outcome = load.outcome("none", shared_scene.postgres.url)
-    record_property("fault", outcome.row)
+@pytest.fixture
+def hold(shared_scene: Scene, record_property: Record) -> Callable[..., Outcome]:
+    """Give what holds a load before, during and after a fault; returns what came of it."""
+
+    def play(fault: str, begin: Callable[[], None], end: Callable[[], None]) -> Outcome:
+        with shared_scene.load() as load:
+            load.hold(QUIET_SECONDS)
+            load.begin_fault()
+            begin()
+            load.hold(OUTAGE_SECONDS)
+            end()
+            load.end_fault()
+            load.hold(RECOVERY_SECONDS)
+        outcome = load.outcome(fault, shared_scene.postgres.url)
+        record_property("fault", outcome.row)
+        return outcome
+
+    return play
+
+
+def assert_prompt(outcome: Outcome) -> None:
+    """Nothing is lost; whoever was refused was told so in time, and only while it lasted."""
     assert outcome.verdict.is_clean
-    assert not outcome.failures
+    assert set(outcome.failures) <= {BUSY}
+    assert outcome.longest_seconds <= 3
+    assert outcome.refusal_seconds(after=KNOWN_SECONDS) <= 0.1
+    assert outcome.recovery_seconds <= 5
 
 
-def test_crashed_database_loses_nothing(shared_scene: Scene, record_property: Record) -> None:
-    with shared_scene.load() as load:
-        load.hold(1.5)
-        load.begin_fault()
-        shared_scene.postgres.crash()
-        load.hold(OUTAGE_SECONDS)
-        shared_scene.postgres.start()
-        load.end_fault()
-        load.hold(5)
-    outcome = load.outcome("PostgreSQL crashed", shared_scene.postgres.url)
-    record_property("fault", outcome.row)
-    assert outcome.verdict.is_clean
+def assert_health_is_true(outcome: Outcome) -> None:
     watch = outcome.watch
     assert set(watch.statuses(LIVE, since=outcome.began_at, until=outcome.ended_at)) == {200}
     assert watch.seconds_until(READY, 503, since=outcome.fault_began_at) <= 2
     assert watch.seconds_until(READY, 200, since=outcome.fault_ended_at) <= 5
+
+
+def test_crashed_database_loses_nothing(shared_scene: Scene, hold: Callable[..., Outcome]) -> None:
+    server = shared_scene.postgres
+    outcome = hold("PostgreSQL crashed", server.crash, server.start)
+    assert_prompt(outcome)
+    assert_health_is_true(outcome)
+
+
+def test_frozen_database_is_told_at_once(shared_scene: Scene, hold: Callable[..., Outcome]) -> None:
+    server = shared_scene.postgres
+    outcome = hold("PostgreSQL frozen", server.freeze, server.thaw)
+    assert_prompt(outcome)
+    assert_health_is_true(outcome)
+
+
+def test_read_only_database_is_read(shared_scene: Scene, hold: Callable[..., Outcome]) -> None:
+    def switch(to: str) -> None:
+        with psycopg.connect(shared_scene.postgres.url, autocommit=True) as session:
+            session.execute(f"ALTER SYSTEM SET default_transaction_read_only = {to}")
+            session.execute("SELECT pg_reload_conf()")
+
+    outcome = hold("PostgreSQL read-only", lambda: switch("on"), lambda: switch("off"))
+    assert_prompt(outcome)
+    assert not [one for one in outcome.sent if one.failure and not one.is_write]
+    assert outcome.failures

@@ -96,7 +96,7 @@ def test_known_key_of_the_demo_is_a_failure(doctor: Doctor, own_postgres: OwnSer
 def test_unbounded_pools_are_warned_of(doctor: Doctor):
     found = doctor(GATEWAY_DB_POOL_SIZE="500", GATEWAY_WORKERS="2")
     assert found["connections"]["status"] == "warn"
-    assert "up to 3008 used by one gateway" in found["connections"]["observed"]
+    assert "up to 3010 used by one gateway" in found["connections"]["observed"]
     assert found["open files"]["observed"].endswith(" needed")
 
 

@@ -22,7 +22,7 @@ from core.storage.database import Database
 from core.storage.tenant_store import Tenants
 from gateway.embedded.engines import start_postgres, start_redis
 
-DURABLE = ("fsync=off", "synchronous_commit=on", "max_connections=60", "shared_buffers=16MB")
+DURABLE = ("fsync=off", "synchronous_commit=on", "max_connections=100", "shared_buffers=16MB")
 TENANTS = {"first": 501, "second": 502}
 USER = 45
 IS_LONG = os.environ.get("CRM_TEST_FAULTS") == "long"

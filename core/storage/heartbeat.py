@@ -1,0 +1,63 @@
+"""Heartbeat: finds out twice a second whether the database answers, and keeps its circuit so.
+
+It has a connection of its own, which no request can wait for. Half a second after a beat comes
+the next; one that has no answer within a second opens the circuit, so that at most 1.5 s pass
+until a frozen server is known, and the next answer closes the circuit.
+"""
+
+from collections.abc import Callable
+from threading import Event, Thread
+from typing import Any
+
+import psycopg
+
+from core.storage.circuit import Circuit
+
+INTERVAL_SECONDS = 0.5
+RETRY_SECONDS = 0.25
+QUESTION = "SELECT 1"
+
+
+class Heartbeat:
+    """The only judge of a circuit."""
+
+    def __init__(self, circuit: Circuit, connect: Callable[[], psycopg.Connection[Any]]) -> None:
+        """Ask nothing yet; `connect` makes connections whose statements end in time."""
+        self._circuit = circuit
+        self._connect = connect
+        self._connection: psycopg.Connection[Any] | None = None
+        self._stopping = Event()
+
+    def start(self) -> None:
+        """Beat from now on, in a thread of its own."""
+        self._circuit.is_watched = True
+        # A daemon, because a process must be able to end while a server is frozen.
+        Thread(target=self._run, name="heartbeat", daemon=True).start()
+
+    def stop(self) -> None:
+        """Beat no more; the circuit stays as it is."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(RETRY_SECONDS if self._circuit.is_open else INTERVAL_SECONDS):
+            self.beat()
+        self._disconnect()
+
+    def beat(self) -> None:
+        """Ask once, and open or close the circuit."""
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            self._connection.execute(QUESTION, prepare=False)
+        except psycopg.Error:
+            self._disconnect()
+            if not self._circuit.is_open:
+                self._circuit.open()
+        else:
+            if self._circuit.is_open:
+                self._circuit.close()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
