@@ -26,6 +26,7 @@ from gateway.auth.signing import sign
 from gateway.auth.tokens import Claims
 from gateway.cli.session import ready
 from gateway.request import is_loopback
+from gateway.server import certificate
 from gateway.settings import (
     CONSOLE_VARIABLE,
     DEMO_TOKEN_VARIABLE,
@@ -34,6 +35,7 @@ from gateway.settings import (
 )
 
 PORT = click.IntRange(1, 65535)
+FILE = click.Path(dir_okay=False, resolve_path=True)
 GUNICORN_CONFIG = "python:gateway.server.gunicorn_conf"
 APPLICATION = "gateway.server.wsgi:application"
 ANSWER_SECONDS, POLL_SECONDS = 5, 0.05
@@ -57,9 +59,14 @@ Console: {url}/console   log in with {admin}
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=PORT)
 @click.option("--workers", type=click.IntRange(1, 1024), help="Worker processes.")
-def serve(host: str, port: int, workers: int | None) -> None:
+@click.option("--certfile", type=FILE, help="TLS: the certificate and those above it, as PEM.")
+@click.option("--keyfile", type=FILE, help="TLS: the key of the certificate, as PEM.")
+def serve(
+    host: str, port: int, workers: int | None, certfile: str | None, keyfile: str | None
+) -> None:
     """Serve both dialects: this process becomes gunicorn's master."""
-    if not is_loopback(host):
+    tls = _tls_options(certfile, keyfile)
+    if not tls and not is_loopback(host):
         click.echo(f"{host} without TLS: put a proxy that has it before this service.", err=True)
     with ready(is_service=True) as (settings, database):
         if not is_loopback(host) and demo_key_is_active(database):
@@ -67,7 +74,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
                 f"{host} is reachable from outside, and everybody knows the key {DEMO_TOKEN}: "
                 "run crm-gateway token revoke sampleaccess first"
             )
-        _become_gunicorn(host, _ports(settings, port), workers)
+        _become_gunicorn(host, _ports(settings, port), workers, *tls)
 
 
 @click.command()
@@ -84,6 +91,19 @@ def run(port: int) -> None:
         variables = {DEMO_TOKEN_VARIABLE: token, CONSOLE_VARIABLE: "true"}
         ports = _ports(settings, port)
         _become_gunicorn("127.0.0.1", ports, None, variables=variables, banner=banner)
+
+
+def _tls_options(certfile: str | None, keyfile: str | None) -> list[str]:
+    """Return gunicorn's options for TLS. Raises: ClickException, if the files are of no use."""
+    if certfile is None and keyfile is None:
+        return []
+    if certfile is None or keyfile is None:
+        raise click.UsageError("--certfile and --keyfile belong together")
+    try:
+        certificate.check(certfile, keyfile)
+    except certificate.CertificateError as error:
+        raise click.ClickException(str(error)) from error
+    return ["--certfile", certfile, "--keyfile", keyfile]
 
 
 def _demo_token(
@@ -108,7 +128,7 @@ def _become_gunicorn(
     host: str,
     ports: Sequence[int],
     workers: int | None,
-    *,
+    *more: str,
     variables: Mapping[str, str | None] = NO_DEMO,
     banner: str = "",
 ) -> None:
@@ -116,7 +136,7 @@ def _become_gunicorn(
 
     Embedded servers are left running for it: it takes a lease of its own.
     """
-    options = []
+    options = list(more)
     for port in ports:
         _check_free(host, port)
         options += ["--bind", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]

@@ -102,13 +102,14 @@ SERIES: Sequence[Series] = (
     Series("connections_opened", "Connections of clients accepted.", places.CONNECTIONS_OPENED),
     *_labelled(
         "connections_closed",
-        "Connections closed without an answer: silent or unread ones, or to make room.",
+        "Connections closed without an answer: silent, unread or without TLS, or to make room.",
         "reason",
         {
             "silent": places.CLOSED_SILENT,
             "unread": places.CLOSED_UNREAD,
             "full": places.CLOSED_FULL,
             "memory": places.CLOSED_MEMORY,
+            "tls": places.CLOSED_TLS,
         },
     ),
     Series(

@@ -13,9 +13,10 @@ from core.domain import counters as core
     CLOSED_UNREAD,
     CLOSED_FULL,
     CLOSED_MEMORY,
+    CLOSED_TLS,
     REQUESTS_REFUSED,
     REQUESTS_SHED,
-) = range(core.SIZE, core.SIZE + 8)
+) = range(core.SIZE, core.SIZE + 9)
 COUNTERS = REQUESTS_SHED + 1
 
 (

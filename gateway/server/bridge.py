@@ -33,7 +33,6 @@ TOO_BUSY = "Too many requests wait already; try again in a moment."
 CONSTANTS: Environ = {
     "SCRIPT_NAME": "",
     "wsgi.version": (1, 0),
-    "wsgi.url_scheme": "http",
     "wsgi.errors": sys.stderr,
     "wsgi.multithread": True,
     "wsgi.multiprocess": True,

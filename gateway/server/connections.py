@@ -17,6 +17,7 @@ class Eviction(Enum):
     UNREAD = "the response was not read"
     FULL = "too many connections"
     MEMORY = "too many unread responses"
+    TLS = "it spoke no TLS"
 
 
 class Activity(Enum):

@@ -25,6 +25,7 @@ CLOSED = {
     Eviction.UNREAD: places.CLOSED_UNREAD,
     Eviction.FULL: places.CLOSED_FULL,
     Eviction.MEMORY: places.CLOSED_MEMORY,
+    Eviction.TLS: places.CLOSED_TLS,
 }
 
 
@@ -65,6 +66,7 @@ class Front:
             "SERVER_PORT": here[1],
             "REMOTE_ADDR": there[0],
             "REMOTE_PORT": there[1],
+            "wsgi.url_scheme": "https" if transport.get_extra_info("ssl_object") else "http",
         }
 
     def welcome(self, connection: Closable) -> None:

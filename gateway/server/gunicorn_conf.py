@@ -7,12 +7,16 @@ servers, where they are used, are leased here for as long as the master runs.
 import gc
 import os
 import shutil
+import ssl
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.glogging import Logger
 
 from gateway.embedded import lease
 from gateway.observability import logs
+from gateway.server import certificate
 from gateway.server.listener import release_slot
 from gateway.server.scratch import make_scratch
 from gateway.settings import Settings
@@ -44,6 +48,29 @@ logger_class = ServerLogger
 logconfig_dict = logs.server_logging(_settings.log_level)
 # prometheus_client looks at the environment, and when it is first imported.
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={_scratch}"]
+
+
+def ssl_context(_config: Any, make_default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """Return what connections speak TLS with, where there is a certificate."""
+    return certificate.harden(make_default())
+
+
+def on_starting(server: Any) -> None:
+    """Read the certificate, and do not start without one that is of use."""
+    try:
+        certificate.load(server.cfg)
+    except certificate.CertificateError as error:
+        server.log.error("TLS: %s", error)
+        on_exit(server)
+        sys.exit(1)
+
+
+def on_reload(server: Any) -> None:
+    """Read the certificate anew, for the workers that follow; one of no use changes nothing."""
+    try:
+        certificate.load(server.cfg)
+    except certificate.CertificateError as error:
+        server.log.error("TLS: the certificate stays as it was: %s", error)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from socket import socket
@@ -20,9 +20,11 @@ import uvicorn
 from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
+from gateway.server import certificate
 from gateway.server.connections import SWEEP_SECONDS
 from gateway.server.listener import Listener
 from gateway.server.protocol import HttpProtocol
+from gateway.server.tls import TlsConnection
 
 if TYPE_CHECKING:
     from gateway.server.assembly import Fronts
@@ -53,6 +55,9 @@ class Worker(UvicornWorker):
         """Prepare, in the master; uvicorn tells much that nobody needs."""
         super().__init__(*arguments, **options)
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        # The master has read them, and the listeners use them.
+        for name in ("ssl_certfile", "ssl_keyfile"):
+            setattr(self.config, name, None)
 
     def init_signals(self) -> None:
         """Let SIGTERM, which uvicorn raises once more when it has stopped, end nothing early."""
@@ -88,13 +93,24 @@ class Server(uvicorn.Server):
         for sock in sockets or ():
             listener = Listener(
                 sock,
-                partial(HttpProtocol, self._fronts.of(sock)),
+                self._protocol_maker(sock),
                 age=self._worker.age,
                 count=self._fronts.count_connections,
             )
             self._listeners.append(listener)
             listener.start()
         self.started = True
+
+    def _protocol_maker(self, sock: socket) -> Callable[[], asyncio.Protocol]:
+        """Return what makes the protocols of a listening socket's connections.
+
+        The operators' own port speaks plain HTTP: nothing there is secret, and probes ask there.
+        """
+        front, context = self._fronts.of(sock), certificate.current()
+        make_protocol = partial(HttpProtocol, front)
+        if context is None or front is not self._fronts.clients:
+            return make_protocol
+        return partial(TlsConnection, context, make_protocol)
 
     async def on_tick(self, counter: int) -> bool:
         """Do what is due, ten times a second; return whether it is time to stop."""

@@ -1,63 +1,52 @@
-"""Connections by the byte, with bounds of fractions of a second: each is closed in time."""
+"""Connections by the byte, with bounds of fractions of a second: each is closed in time.
+
+All of it holds with TLS and without.
+"""
 
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
 import pytest
-from support.raw_http import Exchange, exchange
+from support.certificates import Certificates, make_certificates
+from support.raw_http import Exchange, connect, exchange, tls_ports
 from support.served_front import ServedFront
+from support.small_application import LARGE_BYTES, LIMITS, SLOW_SECONDS, serving
 
-from gateway.server.limits import Limits
-
-LIMITS = Limits(
-    max_body_bytes=1000,
-    max_connections=20,
-    head_seconds=0.4,
-    body_seconds=0.4,
-    send_seconds=0.4,
-    idle_seconds=0.6,
-    linger_seconds=0.3,
-    stopping_seconds=0.1,
-    unsent_bytes=30_000_000,
-)
 SWEEP_SECONDS = 0.05
 CLOSING_SECONDS = 3.0
-LARGE_BYTES = 20_000_000
-SLOW_SECONDS = 0.1
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """Answer with what was received."""
-    body = environ["wsgi.input"].read()
-    if environ["PATH_INFO"] == "/large":
-        start_response("200 OK", [])
-        return [b"x" * LARGE_BYTES]
-    if environ["PATH_INFO"] == "/slow":
-        time.sleep(SLOW_SECONDS)
-    if environ["PATH_INFO"] == "/none":
-        start_response("204 No Content", [])
-        return []
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [environ["PATH_INFO"].encode("latin-1"), b" ", body]
+@pytest.fixture(scope="module", params=["plain", "TLS"])
+def certificates(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Certificates | None:
+    """Give what TLS is spoken with, or nothing."""
+    if request.param == "plain":
+        return None
+    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    """Give the port of the front."""
-    served = ServedFront(application, LIMITS)
-    served.start()
-    yield served.port
-    served.stop()
+def port(certificates: Certificates | None) -> Iterator[int]:
+    """Give the port of a front."""
+    with serving(certificates) as served:
+        yield served.port
+
+
+@pytest.fixture
+def own(certificates: Certificates | None) -> Iterator[ServedFront]:
+    """Give a front that the test may stop."""
+    with serving(certificates) as served:
+        yield served
 
 
 def everything(port: int, sent: bytes, *, is_half_closed: bool = False) -> tuple[bytes, float]:
     """Send bytes, and return all that comes until the server closes, and when that was."""
     begun = time.monotonic()
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=CLOSING_SECONDS)) as client:
+    with connect(port, CLOSING_SECONDS) as client:
         client.sendall(sent)
         if is_half_closed:
             client.shutdown(socket.SHUT_WR)
@@ -86,7 +75,7 @@ def test_slow_clients_are_closed(port: int, sent: bytes, status: bytes):
 
 def test_dripping_gains_no_time(port: int):
     begun = time.monotonic()
-    with closing(socket.create_connection(("127.0.0.1", port))) as client:
+    with connect(port) as client:
         client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 5000\r\n\r\n")
         with suppress(ConnectionResetError, BrokenPipeError):
             while time.monotonic() - begun < CLOSING_SECONDS:
@@ -96,9 +85,7 @@ def test_dripping_gains_no_time(port: int):
 
 
 def test_unread_response_is_given_up(port: int):
-    with closing(socket.socket()) as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(("127.0.0.1", port))
+    with connect(port, receive_bytes=4096) as client:
         client.sendall(GET.replace(b" / ", b" /large "))
         time.sleep(1.8)
         received = 0
@@ -109,7 +96,7 @@ def test_unread_response_is_given_up(port: int):
 
 
 def test_slow_reader_gets_all(port: int):
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as client:
+    with connect(port, 5) as client:
         client.sendall(GET.replace(b" / ", b" /large "))
         received, begun = 0, time.monotonic()
         while received < LARGE_BYTES:
@@ -121,10 +108,7 @@ def test_slow_reader_gets_all(port: int):
 
 def test_full_worker_closes_the_oldest(port: int):
     with ExitStack() as stack:
-        clients = [
-            stack.enter_context(closing(socket.create_connection(("127.0.0.1", port))))
-            for _ in range(LIMITS.max_connections + 1)
-        ]
+        clients = [stack.enter_context(connect(port)) for _ in range(LIMITS.max_connections + 1)]
         clients[-1].sendall(GET)
         assert clients[-1].recv(100).startswith(b"HTTP/1.1 200")
         clients[0].settimeout(0.2)
@@ -138,7 +122,7 @@ def send(port: int, *requests: bytes, is_half_closed: bool = False) -> Exchange:
 
 def test_request_sent_during_another_stops_nothing(port: int):
     slow = GET.replace(b"/", b"/slow", 1)
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=2)) as connection:
+    with connect(port, 2) as connection:
         for sent in (slow, GET):
             connection.sendall(sent)
             time.sleep(SLOW_SECONDS / 3)
@@ -168,23 +152,20 @@ def test_half_closed_connection_ends_with_the_last_response(port: int):
 
 
 @pytest.mark.parametrize("is_client", [True, False], ids=["client", "server"])
-def test_end_is_noted_while_a_response_is_read(is_client: bool):
-    served = ServedFront(application, LIMITS)
-    served.start()
-    with closing(socket.create_connection(("127.0.0.1", served.port), timeout=4)) as client:
+def test_end_is_noted_while_a_response_is_read(own: ServedFront, is_client: bool):
+    with connect(own.port, 4) as client:
         client.sendall(b"GET /large HTTP/1.1\r\n\r\n")
         received = len(client.recv(1000))
         if is_client:
             client.shutdown(socket.SHUT_WR)
         else:
-            served.loop.call_soon_threadsafe(served.front.stop)
+            own.loop.call_soon_threadsafe(own.front.stop)
         time.sleep(SWEEP_SECONDS)
         while piece := len(client.recv(2**20)):
             received += piece
             read_at = time.monotonic()
         assert received >= LARGE_BYTES
         assert time.monotonic() - read_at < LIMITS.idle_seconds / 2
-    served.stop()
 
 
 def test_chunked_body_is_whole(port: int):
@@ -195,7 +176,7 @@ def test_chunked_body_is_whole(port: int):
 
 def test_expectation_is_met_before_the_body(port: int):
     head = b"POST /e HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=2)) as client:
+    with connect(port, 2) as client:
         client.sendall(head)
         assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"ok")
@@ -247,3 +228,34 @@ def test_old_clients_are_kept_if_they_say(port: int, line: bytes, is_kept: bool)
 def test_upgrades_are_answered_as_they_are(port: int):
     answer = send(port, b"GET /u HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
     assert answer.received.endswith(b"/u ")
+
+
+def test_full_worker_closes_silent_handshakes(own: ServedFront):
+    """Clients that never shake hands count as connections, and go first."""
+    with ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", own.port)))
+            for _ in range(LIMITS.max_connections)
+        ]
+        time.sleep(SWEEP_SECONDS)
+        assert len(own.front.connections) == LIMITS.max_connections
+        client = stack.enter_context(connect(own.port, 2))
+        client.sendall(GET)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        silent[0].settimeout(LIMITS.head_seconds / 2)
+        assert silent[0].recv(1) == b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"], ids=len)
+def test_unfinished_handshake_is_given_up(port: int, sent: bytes):
+    with socket.create_connection(("127.0.0.1", port), timeout=CLOSING_SECONDS) as client:
+        client.sendall(sent)
+        begun = time.monotonic()
+        with suppress(ConnectionResetError):
+            client.recv(1000)  # Without TLS it is no request.
+        assert time.monotonic() - begun < 2 * LIMITS.head_seconds + SWEEP_SECONDS
+
+
+def test_application_knows_the_scheme(port: int):
+    answer = send(port, GET.replace(b" / ", b" /scheme "))
+    assert answer.received.endswith(b" https" if port in tls_ports else b" http")

@@ -4,6 +4,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -45,19 +46,33 @@ class Gateway:
 
 
 @contextmanager
-def served(environ: Mapping[str, str], *, log: Path, workers: int = 2) -> Iterator[int]:
+def served(
+    environ: Mapping[str, str],
+    *words: str,
+    log: Path,
+    workers: int = 2,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[int]:
     """Give the port of a gateway that is ready; it and its workers end afterwards."""
-    with running(environ, log=log, workers=workers) as gateway:
+    with running(environ, *words, log=log, workers=workers, tls=tls) as gateway:
         yield gateway.port
 
 
 @contextmanager
 def running(
-    environ: Mapping[str, str], *, log: Path, workers: int = 2, port: int = 0
+    environ: Mapping[str, str],
+    *words: str,
+    log: Path,
+    workers: int = 2,
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Gateway]:
-    """Give a gateway that is ready, on a free port unless one is named; it ends afterwards."""
+    """Give a gateway that is ready, on a free port unless one is named; it ends afterwards.
+
+    `words` are more options of `serve`; where they ask for TLS, `tls` says whom to trust.
+    """
     port = port or free_port()
-    options = ["--port", str(port), "--workers", str(workers)]
+    options = ["--port", str(port), "--workers", str(workers), *words]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "gateway", "serve", *options],
@@ -69,24 +84,28 @@ def running(
             start_new_session=True,
         )
     try:
-        _wait_until_ready(process, port, log)
+        _wait_until_ready(process, port, log, tls)
         yield Gateway(port, process)
     finally:
         _end(process)
         assert secrets_in(log.read_text(errors="replace")) == []
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def _wait_until_ready(
+    process: "subprocess.Popen[bytes]", port: int, log: Path, tls: ssl.SSLContext | None
+) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if _is_ready(port):
+        if _is_ready(port, tls):
             return
         time.sleep(0.05)
     raise AssertionError(f"the gateway did not start: {log.read_text()[-5000:]}")
 
 
-def _is_ready(port: int) -> bool:
+def _is_ready(port: int, tls: ssl.SSLContext | None) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    if tls is not None:
+        connection = http.client.HTTPSConnection("localhost", port, timeout=5, context=tls)
     try:
         connection.request("GET", "/health/ready")
         return connection.getresponse().status == http.HTTPStatus.OK

@@ -121,10 +121,18 @@ def run_suite(folder: Path, name: str, config: dict[str, Any], *, seconds: float
     return report
 
 
-def records(folder: Path, *, seed: int) -> bytes:
-    """Return what the suites want to find, as lines to import: organizations, people, rows."""
-    words = ["node", "records.js", json.dumps(ORGANIZATIONS), str(seed)]
+def records(folder: Path, *, seed: int, offset: int = 0) -> bytes:
+    """Return what the suites want to find, as lines to import: organizations, people, rows.
+
+    Those who do the same twice have other organizations, by an `offset` of their numbers.
+    """
+    words = ["node", "records.js", json.dumps(organizations(offset)), str(seed)]
     printed = subprocess.run(
         words, cwd=folder, capture_output=True, check=True, timeout=SEED_SECONDS
     )
     return printed.stdout
+
+
+def organizations(offset: int) -> dict[str, int]:
+    """Return the organizations with other numbers."""
+    return {name: number + offset for name, number in ORGANIZATIONS.items()}

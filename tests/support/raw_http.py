@@ -2,13 +2,19 @@
 
 import json
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
 
+from support.tls_client import TlsClient
+
 FIRST_FINAL_STATUS = 200
 QUIET_SECONDS = 0.15  # Long enough for a second response, had one been on its way.
 TIMEOUT_SECONDS = 20.0
+
+tls_ports: dict[int, ssl.SSLContext] = {}
+"""The ports of this machine where TLS is spoken, and whom to trust there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,16 @@ def request(
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
 
 
-def connect(port: int) -> socket.socket:
-    """Return a connection to a server of this machine."""
-    return socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
+def connect(
+    port: int, timeout: float = TIMEOUT_SECONDS, *, receive_bytes: int | None = None
+) -> socket.socket | TlsClient:
+    """Return a connection to a server of this machine; the kernel may keep so much unread."""
+    plain = socket.socket()
+    if receive_bytes is not None:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    plain.settimeout(timeout)
+    plain.connect(("127.0.0.1", port))
+    return TlsClient(plain, tls_ports[port]) if port in tls_ports else plain
 
 
 def exchange(port: int, sent: bytes, *, is_half_closed: bool = False) -> Exchange:

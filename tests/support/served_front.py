@@ -3,7 +3,9 @@
 import asyncio
 import io
 import socket
+import ssl
 from collections.abc import Callable
+from functools import partial
 from threading import Thread
 from typing import Any
 
@@ -18,6 +20,7 @@ from gateway.server.front import Front
 from gateway.server.limits import Limits
 from gateway.server.protocol import HttpProtocol
 from gateway.server.thread_pool import ThreadPool
+from gateway.server.tls import TlsConnection
 from gateway.server.uploads import Uploads
 
 SWEEP_SECONDS = 0.05
@@ -31,13 +34,19 @@ class ServedFront(Thread):
     front: Front
 
     def __init__(
-        self, application: Application, limits: Limits, uploads: Uploads | None = None
+        self,
+        application: Application,
+        limits: Limits,
+        uploads: Uploads | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Serve the application within these limits, once started, until `stop`."""
         super().__init__(daemon=True)
         self._application = application
         self._limits = limits
         self._uploads = uploads
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.port: int = self._listener.getsockname()[1]
         self.loop = uvloop.new_event_loop()
@@ -49,7 +58,10 @@ class ServedFront(Thread):
     async def _serve(self) -> None:
         self.front = front = self._make_front()
         self._ended = asyncio.Event()
-        server = await self.loop.create_server(lambda: HttpProtocol(front), sock=self._listener)
+        make_protocol: Callable[[], asyncio.Protocol] = partial(HttpProtocol, front)
+        if self._tls is not None:
+            make_protocol = partial(TlsConnection, self._tls, partial(HttpProtocol, front))
+        server = await self.loop.create_server(make_protocol, sock=self._listener)
         while not self._ended.is_set():
             await asyncio.sleep(SWEEP_SECONDS)
             front.tick()
