@@ -1,5 +1,8 @@
 """The tenants: made by operators, read with every request."""
 
+from datetime import datetime
+from typing import NamedTuple
+
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -10,6 +13,31 @@ from core.storage.tables import COUNTER_SLOTS, activity_counters, activity_numbe
 _columns = tenants.c
 _known = select(_columns.tenant_id).where(_columns.tenant_id == bindparam("tenant_id"))
 _whole = select(_columns.tenant_id, _columns.name, _columns.timezone, _columns.deskera_timezone)
+
+_FACTS = """
+    SELECT name, timezone, deskera_timezone,
+        (SELECT COALESCE(sum(shared), 0)::BIGINT FROM activity_counters
+            WHERE activity_counters.tenant_id = %(tenant_id)s::BIGINT),
+        (SELECT COALESCE(sum(private), 0)::BIGINT FROM activity_counters
+            WHERE activity_counters.tenant_id = %(tenant_id)s::BIGINT),
+        (SELECT count(*) FROM credentials
+            WHERE credentials.tenant_id = %(tenant_id)s::BIGINT AND revoked_at IS NULL
+                AND (expires_at IS NULL OR expires_at > %(now)s::TIMESTAMPTZ))
+    FROM tenants WHERE tenants.tenant_id = %(tenant_id)s::BIGINT"""
+
+
+class TenantFacts(NamedTuple):
+    """A tenant in numbers: its live activities, and the keys that open it now."""
+
+    tenant: Tenant
+    shared_activities: int
+    private_activities: int
+    active_keys: int
+
+    @property
+    def activities(self) -> int:
+        """How many there are, private ones among them."""
+        return self.shared_activities + self.private_activities
 
 
 def put_tenant(connection: Connection, tenant: Tenant) -> bool:
@@ -99,3 +127,11 @@ class Tenants:
         """Return a tenant, or None."""
         with self._database.transaction() as connection:
             return find_tenant(connection, tenant_id)
+
+    def facts(self, tenant_id: int, *, now: datetime) -> TenantFacts | None:
+        """Return a tenant in numbers, or None. Raises: Unavailable."""
+        found = self._database.read(_FACTS, {"tenant_id": tenant_id, "now": now})
+        if not found:
+            return None
+        name, timezone, deskera_timezone, *numbers = found[0]
+        return TenantFacts(Tenant(tenant_id, name, timezone, deskera_timezone), *numbers)

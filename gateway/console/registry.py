@@ -15,9 +15,11 @@ from gateway.console import login_page, overview_page
 from gateway.console.login_sessions import LoginSessions
 from gateway.console.session_cookie import ConsoleSessions, SigningKey
 from gateway.console.shell import EXTENSION, PREFIX, Console, MenuItem, blueprint
+from gateway.observability.history import History
 from gateway.observability.metrics import Metrics
 
-MENU = (MenuItem(overview_page.VIEW, "Overview"),)
+PAGES = (overview_page,)
+MENU = tuple(MenuItem(page.VIEW, page.TITLE) for page in PAGES)
 
 
 @blueprint.route("/<path:_missing>", methods=("GET", "POST"))
@@ -43,6 +45,8 @@ def install(
     app.extensions[EXTENSION] = Console(
         logins, key, logger, metrics.count_credential_failure, MENU, login_page.VIEW
     )
+    app.extensions["clock"] = clock
+    app.extensions[overview_page.HISTORY] = History(metrics)
     app.session_interface = ConsoleSessions(key, path=PREFIX)
     app.jinja_env.undefined = StrictUndefined
     app.register_blueprint(blueprint)

@@ -3,7 +3,7 @@
 A page is one module with views on `blueprint` and one folder of templates; `menu` lists them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
@@ -27,11 +27,12 @@ from werkzeug.exceptions import HTTPException
 from wtforms import ValidationError
 
 from adapters.error_status import retry_headers, status_of
-from core.domain.errors import CoreError
+from core.domain.errors import CoreError, Unavailable
 from core.domain.model import Principal
 from core.storage.database import allow
 from gateway.console.login_sessions import MAX_LIFE, LoginSessions
 from gateway.console.session_cookie import SigningKey
+from gateway.observability.health import Health
 from gateway.request import current_request
 
 NAME, PREFIX = "console", "/console"
@@ -178,7 +179,10 @@ def protect(response: Response) -> Response:
 @blueprint.errorhandler(CoreError)
 def on_core_error(error: CoreError) -> Response:
     """Answer a core error that a page did not show beside its field."""
-    response = error_page(status_of(error), error.public_message)
+    checks: Mapping[str, Any] = {}
+    if isinstance(error, Unavailable):
+        checks = cast(Health, current_app.extensions["health"]).readiness()[1]
+    response = error_page(status_of(error), error.public_message, checks)
     response.headers.update(retry_headers(error))
     return response
 
@@ -191,8 +195,13 @@ def on_http_error(error: HTTPException) -> Response:
     return error_page(status, OUTDATED_FORM if is_ours else status.description)
 
 
-def error_page(status: int, message: str) -> Response:
+def error_page(status: int, message: str, checks: Mapping[str, Any] = {}) -> Response:
     """Return the page that tells what went wrong, with the id to look for in the log."""
-    name = HTTPStatus(status).phrase
-    number = current_request().request_id
-    return page("error.html", status, name=name, message=message, request_id=number)
+    return page(
+        "error.html",
+        status,
+        name=HTTPStatus(status).phrase,
+        message=message,
+        request_id=current_request().request_id,
+        checks={name: check for name, (check,) in checks.items()},
+    )

@@ -6,11 +6,12 @@ as soon as they are counted: a worker that is killed takes nothing along.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -62,6 +63,11 @@ class Metrics:
         self._samples: list[tuple[int, Callable[[], int]]] = []
 
     @property
+    def directory(self) -> Path | None:
+        """What the workers share, if there are any."""
+        return self._directory
+
+    @property
     def counters(self) -> Counters:
         """The numbers of this worker: the core's counters, then those of `places`."""
         return self._numbers.own
@@ -104,6 +110,17 @@ class Metrics:
 
     def exposition(self, *collectors: Collector) -> bytes:
         """Return all numbers of all workers in Prometheus' text format, and what others collect."""
+        with self._registered(collectors) as everything:
+            return generate_latest(everything)
+
+    def families(self) -> list[Metric]:
+        """Return all numbers of all workers."""
+        with self._registered(()) as everything:
+            return list(everything.collect())
+
+    @contextmanager
+    def _registered(self, collectors: Iterable[Collector]) -> Iterator[CollectorRegistry]:
+        """Give a registry of everything; no number moves into the archive while it is read."""
         self._take_samples()
         everything = CollectorRegistry()
         everything.register(NumbersCollector(self._numbers))
@@ -112,12 +129,13 @@ class Metrics:
             everything.register(collector)
         if self._directory is None:
             everything.register(self._registry)
-            return generate_latest(everything)
+            yield everything
+            return
         MultiProcessCollector(everything, path=str(self._directory))
         with locked(self._directory):
             archive_database_files(self._directory)
             self._numbers.archive()
-            return generate_latest(everything)
+            yield everything
 
 
 class _Build(Collector):

@@ -80,6 +80,8 @@ def post_worker_init(worker: Any) -> None:
     logs.redirect_server_logging(lines)
     worker.wsgi.extensions["metrics"].begin_sampling()
     worker.wsgi.extensions["heartbeat"].start()
+    if "metrics_history" in worker.wsgi.extensions:
+        worker.wsgi.extensions["metrics_history"].begin_sampling()
     _spare_collector()
 
 
