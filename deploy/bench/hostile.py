@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import cycle
 from threading import Event, Thread
 
 from deploy.bench import load
@@ -149,6 +150,8 @@ def _send(connection: socket.socket, data: bytes) -> None:
 
 
 def _drip(connections: list[socket.socket], ended: Event) -> None:
-    while not ended.wait(DRIP_SECONDS):
-        for connection in connections:
-            _send(connection, b"x")
+    """Send a byte on each in turn, spread evenly: clients do not send at one moment."""
+    for connection in cycle(connections):
+        if ended.wait(DRIP_SECONDS / len(connections)):
+            return
+        _send(connection, b"x")

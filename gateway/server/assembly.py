@@ -1,7 +1,9 @@
 """Assembly: a worker's fronts, put together from what the application brings along."""
 
+import time
 from asyncio import AbstractEventLoop
 from collections import Counter as Tally
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from socket import socket
@@ -16,6 +18,7 @@ from gateway.observability.health import Health
 from gateway.observability.log_lines import Lines
 from gateway.observability.metrics import Metrics
 from gateway.server.bridge import Bridge
+from gateway.server.buffers import Received, Unsent
 from gateway.server.connections import Activity
 from gateway.server.file_work import FileWork
 from gateway.server.front import Front
@@ -44,6 +47,7 @@ class Fronts:
     ops_port: int | None
     health: HealthRoutes | None
     counters: Counters
+    tick_shared: Callable[[], None]
 
     def of(self, sock: socket) -> Front:
         """Return the front of a listening socket."""
@@ -63,6 +67,7 @@ class Fronts:
         """Do what is due twice a second."""
         if self.health is not None:
             self.health.refresh()
+        self.tick_shared()
         for front in self._all():
             front.tick()
         self._show_levels()
@@ -91,7 +96,7 @@ def assemble(app: Flask, loop: AbstractEventLoop) -> Fronts:
     operators, ops_port = clients, maker.settings.ops_port
     if ops_port is not None:
         operators, health = maker.make(is_ops=True)
-    return Fronts(clients, operators, ops_port, health, maker.metrics.counters)
+    return Fronts(clients, operators, ops_port, health, maker.metrics.counters, maker.tick)
 
 
 class _FrontMaker:
@@ -108,11 +113,22 @@ class _FrontMaker:
         self._logger = logs.make_logger(lines, self.settings.log_level)
         self._files = FileWork(loop)
         self._uploads = Uploads(parts.get("admit_upload", admit_nobody))
-        self._pool = ThreadPool(self.settings.threads, call_later=loop.call_later)
-        self._limits = Limits(
+        self._limits = limits = Limits(
             max_body_bytes=self.settings.max_body_bytes,
             max_connections=self.settings.max_connections,
         )
+        self._received, self._unsent = Received(limits), Unsent(limits)
+        self._pool = ThreadPool(
+            self.settings.threads,
+            call_later=loop.call_later,
+            max_bytes=limits.queued_bytes,
+            is_behind=self._unsent.is_behind,
+        )
+
+    def tick(self) -> None:
+        """Do what is due twice a second for all fronts."""
+        self._unsent.refresh()
+        self._pool.refuse_overdue(time.monotonic() - self._limits.queued_seconds)
 
     def make(self, *, is_ops: bool) -> tuple[Front, HealthRoutes | None]:
         """Return a front, with what answers probes there."""
@@ -130,6 +146,8 @@ class _FrontMaker:
         front = Front(
             self._limits,
             bridge,
+            unsent=self._unsent,
+            received=self._received,
             trusted_proxies=self.settings.trusted_proxies or (),
             logger=self._logger,
             metrics=self.metrics,

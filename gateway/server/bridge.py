@@ -8,6 +8,7 @@ import sys
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -96,13 +97,18 @@ class Bridge:
             job.owner, job.credential = self._owners.find(environ)
             environ[CREDENTIAL] = job.credential
             if not job.is_cancelled and not self._pool.submit(job):
-                self._count_shed(environ["REQUEST_METHOD"], environ["PATH_INFO"])
-                reply(_refuse(environ, HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY))
+                job.refuse()
 
-        job = Job(b"", run)
+        refuse = partial(self._shed, environ, reply)
+        job = Job(STRANGERS, run, size=_body_bytes(environ), refuse=refuse)
         if self._keeper is None or not self._keeper.serve(environ, reply, submit):
             submit()
         return job
+
+    def _shed(self, environ: Environ, reply: Reply) -> None:
+        """Refuse a request that finds no place or no thread in time."""
+        self._count_shed(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        reply(_refuse(environ, HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY))
 
     def _learn(self, credential: bytes, status: int) -> None:
         """Know a credential from now on, if it opened something."""
@@ -139,6 +145,10 @@ class Bridge:
         except Exception as error:  # The application answers errors: this one is its own.
             self._logger.error("the application failed", exc_info=error)
             return _refuse(environ, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _body_bytes(environ: Environ) -> int:
+    return int(environ.get("CONTENT_LENGTH") or 0)
 
 
 def _refuse(environ: Environ, status: HTTPStatus, reason: str = "") -> Response:

@@ -1,6 +1,7 @@
 """Connections: all open connections of a worker, their deadlines, and who goes when it is full."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from enum import Enum
 from typing import Protocol
@@ -8,6 +9,8 @@ from typing import Protocol
 from gateway.server.limits import Limits
 
 SWEEP_SECONDS = 0.5
+ENDED_AT_ONCE = 20
+"""So many take a millisecond or two, for which all other connections wait."""
 
 
 class Eviction(Enum):
@@ -33,16 +36,10 @@ class Closable(Protocol):
     """What is known here of a connection."""
 
     deadline: float
-    progressed_at: float
-    """When its client last took in a part of a response."""
 
     @property
     def activity(self) -> Activity:
         """What it does now."""
-
-    @property
-    def unsent_bytes(self) -> int:
-        """How much of a response its client has not taken in."""
 
     def expire(self) -> None:
         """End what took too long."""
@@ -61,7 +58,7 @@ class Connections:
         """Begin without any."""
         self._limits = limits
         self._all: dict[Closable, None] = {}
-        self._sending: dict[Closable, None] = {}
+        self._due: deque[Closable] = deque()
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -83,33 +80,22 @@ class Connections:
     def discard(self, connection: Closable) -> None:
         """Forget a connection that is closed."""
         self._all.pop(connection, None)
-        self._sending.pop(connection, None)
 
     def touch(self, connection: Closable) -> None:
         """Note that a connection has sent a whole request."""
         del self._all[connection]
         self._all[connection] = None
 
-    def begin_sending(self, connection: Closable) -> None:
-        """Note that a client did not take in a response at once.
+    def sweep(self) -> bool:
+        """End what has reached its deadline, some at a time; return whether there is more.
 
-        When all such responses take too much memory, the clients that took in nothing for the
-        longest go, but never the last one.
+        Connections that came at once reach theirs at once.
         """
-        self._sending[connection] = None
-        unsent = sum(one.unsent_bytes for one in self._sending)
-        while unsent > self._limits.unsent_bytes and len(self._sending) > 1:
-            slowest = min(self._sending, key=lambda one: one.progressed_at)
-            unsent -= slowest.unsent_bytes
-            self.end_sending(slowest)
-            slowest.evict(Eviction.MEMORY)
-
-    def end_sending(self, connection: Closable) -> None:
-        """Note that a client has taken in its response."""
-        self._sending.pop(connection, None)
-
-    def sweep(self) -> None:
-        """End whatever has reached its deadline."""
         now = time.monotonic()
-        for connection in [one for one in self._all if one.deadline <= now]:
-            connection.expire()
+        if not self._due:
+            self._due.extend(one for one in self._all if one.deadline <= now)
+        for _ in range(min(ENDED_AT_ONCE, len(self._due))):
+            connection = self._due.popleft()
+            if connection.deadline <= now and connection in self._all:
+                connection.expire()
+        return bool(self._due)

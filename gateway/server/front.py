@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.dialect_errors import owner_of
 from gateway.observability import places
 from gateway.server.bridge import CONSTANTS, Bridge
+from gateway.server.buffers import Received, Unsent
 from gateway.server.connections import Closable, Connections, Eviction
 from gateway.server.environ import Environ, Network
 from gateway.server.file_work import FileWork
@@ -29,6 +30,9 @@ CLOSED = {
 }
 
 
+SWEEP_ON_SECONDS = 0.005
+
+
 class Front:
     """The bounds, the connections, the way to the application, and how they are told about."""
 
@@ -37,17 +41,24 @@ class Front:
         limits: Limits,
         bridge: Bridge,
         *,
+        unsent: Unsent,
+        received: Received,
         trusted_proxies: Sequence[Network],
         logger: FilteringBoundLogger,
         metrics: "Metrics",
         files: FileWork,
         uploads: Uploads | None = None,
     ) -> None:
-        """Begin without connections; without `uploads` every body is taken into memory."""
+        """Begin without connections; without `uploads` every body is taken into memory.
+
+        All fronts of a worker share `unsent` and `received`.
+        """
         self.limits = limits
         self.bridge = bridge
         self.trusted_proxies = trusted_proxies
         self.connections = Connections(limits)
+        self.unsent = unsent
+        self.received = received
         self.writer = Writer()
         self.files = files
         self.uploads = uploads or Uploads()
@@ -104,7 +115,11 @@ class Front:
     def tick(self) -> None:
         """Do what is due twice a second."""
         self.writer.set_date()
-        self.connections.sweep()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        if self.connections.sweep():
+            asyncio.get_running_loop().call_later(SWEEP_ON_SECONDS, self._sweep)
 
 
 def _address(name: Any) -> tuple[str, str]:

@@ -25,5 +25,13 @@ class Limits:
     linger_bytes: int = 32 * KIBIBYTE * KIBIBYTE
     unsent_bytes: int = 16 * KIBIBYTE * KIBIBYTE
     """Of all responses together, what clients have not taken in yet."""
+    owner_unsent_bytes: int = 4 * KIBIBYTE * KIBIBYTE
+    """The same of one credential; while it is more, no further responses are made for it."""
+    received_bytes: int = 16 * KIBIBYTE * KIBIBYTE
+    """Of all requests together, what came of those that are not whole yet."""
+    queued_bytes: int = 16 * KIBIBYTE * KIBIBYTE
+    """Of the bodies of all requests that wait for a thread; half of it for one credential."""
+    queued_seconds: float = 30.0
+    """How long a request may wait for a thread."""
     stopping_seconds: float = 1.0
     """How long a worker that stops waits for the next request of a kept connection."""

@@ -7,6 +7,7 @@ nothing more is read. Every phase has a deadline, which `Connections` sees to.
 import asyncio
 import time
 from enum import Enum
+from functools import partial
 from http import HTTPStatus
 from typing import cast
 
@@ -15,14 +16,15 @@ from gateway.server.connections import Activity, Eviction
 from gateway.server.environ import Environ, apply_forwarded
 from gateway.server.fair_queue import Job
 from gateway.server.front import Front
+from gateway.server.job_owners import STRANGERS
+from gateway.server.outbox import PROGRESS_SECONDS, Outbox
 from gateway.server.refusals import Refusal
 from gateway.server.request_parser import RequestParser
 from gateway.server.responses import CONTINUE, Response, Stream, chunk
 from gateway.server.uploads import NO_ROOM
 
-PROGRESS_SECONDS = 1.0
+TOO_MUCH = "Too much is being sent by too many; try again in a moment."
 NEVER = float("inf")
-
 Phase = Enum("Phase", ["READING", "ANSWERING", "SENDING", "LINGERING", "CLOSED"])
 READING, ANSWERING, SENDING, LINGERING, CLOSED = Phase
 
@@ -45,14 +47,14 @@ class HttpProtocol(asyncio.Protocol):
         self._has_sent = False
         self._has_ended = False  # The client sends nothing more.
         self._is_paused = False  # Nothing is read while a request is answered and another waits.
-        self._is_unsent = self._closes_gently = False
-        self._unsent_before = self._lingered_bytes = 0
-        self.deadline = self.progressed_at = 0.0
+        self._closes_gently = False
+        self._lingered_bytes, self.deadline = 0, 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=0)  # To hear of all that is not sent at once.
+        evict = partial(self.evict, Eviction.MEMORY)
+        self._outbox = Outbox(self._transport, self._front.unsent, evict=evict)
         self._template = self._front.environ_of(transport)
         self._client = str(self._template["REMOTE_ADDR"])
         self._parser.reset(self._template.copy())
@@ -71,6 +73,7 @@ class HttpProtocol(asyncio.Protocol):
             self._parser.rest += data
             self._is_paused = True
             self._transport.pause_reading()
+            self._front.received.note(self, len(self._parser.rest))
 
     def _feed(self, data: bytes) -> None:
         parser = self._parser
@@ -81,8 +84,11 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(refusal)
             return
         if is_whole and not parser.has_unwritten:
+            if had_begun:
+                self._front.received.discard(self)
             self._begin_answer()
             return
+        self._front.received.note(self, parser.received_bytes)
         if parser.in_body and not was_in_body:
             self.deadline = time.monotonic() + self._limits.body_seconds
             if parser.wants_continue:
@@ -101,10 +107,10 @@ class HttpProtocol(asyncio.Protocol):
             return  # The client went away.
         self.deadline = spool.deadline(self._limits.body_seconds)
         self._resume()
-        if is_whole is None:
-            self._refuse(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, NO_ROOM))
-        elif is_whole:
+        if is_whole:
             self._begin_answer()
+        elif is_whole is None:
+            self._refuse(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, NO_ROOM))
 
     def _begin_answer(self) -> None:
         front, environ = self._front, self._parser.environ
@@ -122,12 +128,13 @@ class HttpProtocol(asyncio.Protocol):
         """Send the response to the request under way."""
         if self._phase is not ANSWERING:
             return  # The client went away.
-        self._job = None
+        job, self._job = self._job, None
         parser, front = self._parser, self._front
+        self._outbox.owner = job.owner if job else STRANGERS
         front.answered += 1
         is_last = parser.is_last or front.is_stopping or (self._has_ended and not parser.rest)
         # What the client may still be sending after its last request is read and dropped.
-        self._closes_gently = parser.is_last and not parser.says_close
+        self._closes_gently = not parser.says_close
         self._send(response, method=parser.method, is_last=is_last)
 
     def _send(self, response: Response, *, method: str, is_last: bool) -> None:
@@ -138,15 +145,11 @@ class HttpProtocol(asyncio.Protocol):
         writer = self._front.writer
         self._write(writer.to_bytes(response, method=method, is_last=is_last, is_old=is_old))
 
-    def _write(self, data: bytes) -> None:
-        self._transport.write(data)
-        if not self._is_unsent:
+    def _write(self, pieces: list[bytes]) -> None:
+        if self._outbox.write(pieces):
             self._after_sending()
-            return
-        now = self.progressed_at = time.monotonic()
-        self.deadline = now + PROGRESS_SECONDS
-        self._unsent_before = self.unsent_bytes
-        self._front.connections.begin_sending(self)
+        else:
+            self.deadline = time.monotonic() + PROGRESS_SECONDS
 
     def _send_piece(self, piece: bytes | None) -> None:
         """Send a piece of a stream; None: it broke, and nobody may take what came for the whole."""
@@ -154,7 +157,7 @@ class HttpProtocol(asyncio.Protocol):
             self._abort()
         else:
             self._stream = self._stream if piece else None
-            self._write(piece if self._parser.is_old else chunk(piece))
+            self._write([piece if self._parser.is_old else chunk(piece)])
 
     def _after_sending(self) -> None:
         if self._stream is not None:
@@ -182,6 +185,7 @@ class HttpProtocol(asyncio.Protocol):
         if self._phase is not ANSWERING:
             return
         self._phase = READING
+        self._front.received.discard(self)
         more, self._parser.rest = self._parser.rest, b""
         self._feed(rest + more)
         if self._phase is READING:
@@ -193,6 +197,7 @@ class HttpProtocol(asyncio.Protocol):
         """Answer in place of the application, as the last thing on this connection."""
         parser = self._parser
         number = request_id(parser.environ)
+        self._front.received.discard(self)
         response = self._front.refuse(refusal, parser.target, number=number, client=self._client)
         self._closes_gently = True
         self._send(response, method=parser.method, is_last=True)
@@ -235,6 +240,8 @@ class HttpProtocol(asyncio.Protocol):
         """End: nobody reads an answer."""
         self._phase = CLOSED
         self._front.connections.discard(self)
+        self._front.received.discard(self)
+        self._outbox.resume()
         if self._job is not None:
             self._job.is_cancelled = True
         if self._stream is not None:
@@ -243,13 +250,12 @@ class HttpProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Take note that the client does not take in everything at once."""
-        self._is_unsent = True
+        self._outbox.pause()
 
     def resume_writing(self) -> None:
         """Take note that the client has taken in everything."""
-        self._is_unsent = False
+        self._outbox.resume()
         if self._phase is SENDING:
-            self._front.connections.end_sending(self)
             self._after_sending()
 
     @property
@@ -259,15 +265,12 @@ class HttpProtocol(asyncio.Protocol):
             return Activity.READING if self._parser.has_begun else Activity.IDLE
         return Activity.WAITING if self._phase is ANSWERING else Activity.WRITING
 
-    @property
-    def unsent_bytes(self) -> int:
-        """How much of a response the client has not taken in."""
-        return self._transport.get_write_buffer_size()
-
     def expire(self) -> None:
         """End what took too long."""
         if self._phase is SENDING:
-            self._expire_sending()
+            if self._outbox.stalled_seconds() >= self._limits.send_seconds:
+                self.evict(Eviction.UNREAD)
+            self.deadline = time.monotonic() + PROGRESS_SECONDS
         elif self._phase is READING and self._parser.in_body:
             self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "The body took too long."))
         elif self._phase is READING and self._parser.has_begun:
@@ -277,19 +280,18 @@ class HttpProtocol(asyncio.Protocol):
         else:
             self._abort()
 
-    def _expire_sending(self) -> None:
-        now, unsent = time.monotonic(), self.unsent_bytes
-        if unsent < self._unsent_before:
-            self.progressed_at = now
-        self._unsent_before = unsent
-        self.deadline = now + PROGRESS_SECONDS
-        if now - self.progressed_at >= self._limits.send_seconds:
-            self.evict(Eviction.UNREAD)
-
     def evict(self, reason: Eviction) -> None:
         """Close at once."""
         self._front.tell_eviction(reason, client=self._client)
         self._abort()
+
+    def give_up(self) -> None:
+        """Refuse what came of a request, or what came during another one as soon as that ends."""
+        if self._phase is READING:
+            self._refuse(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MUCH))
+        else:
+            self._parser.rest = b""
+            self._parser.is_last = True
 
     def stop(self) -> None:
         """Answer what has begun, and a request that is on its way on a kept connection."""

@@ -77,6 +77,11 @@ class RequestParser:
         return self.spool is not None and self.spool.has_pending
 
     @property
+    def received_bytes(self) -> int:
+        """How much is kept of a request that is not whole."""
+        return len(self._partial) + len(self._body)
+
+    @property
     def is_old(self) -> bool:
         """Whether the client must be told that the connection is kept."""
         return self._version == "1.0"

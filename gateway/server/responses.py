@@ -12,6 +12,7 @@ STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 }
 BODILESS_STATUSES = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+LARGE_BYTES = 2**15
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE, KEEP = "Connection: close\r\n", "Connection: keep-alive\r\n"
 CHUNKED = "Transfer-Encoding: chunked\r\n"
@@ -56,10 +57,11 @@ class Writer:
 
     def to_bytes(
         self, response: Response, *, method: str, is_last: bool, is_old: bool = False
-    ) -> bytes:
+    ) -> list[bytes]:
         """Return a response to a method, up to its stream.
 
         `is_last` tells the client that the connection closes, and `is_old` that HTTP/1.0 is spoken.
+        A large body is a piece of its own, and shared by all responses that have it.
         """
         status, headers, body, stream = response
         connection = CLOSE if is_last else KEEP if is_old else ""
@@ -71,5 +73,5 @@ class Writer:
         elif stream is None and not any(name.lower() == "content-length" for name, _ in headers):
             lines += f"Content-Length: {len(body)}\r\n"
         status_line = STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
-        head = f"{status_line}{lines}{self._common}{connection}\r\n"
-        return head.encode("latin-1") + body
+        head = f"{status_line}{lines}{self._common}{connection}\r\n".encode("latin-1")
+        return [head, body] if len(body) > LARGE_BYTES else [head + body]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Any
 
-from gateway.server.fair_queue import FairQueue, Job
+from gateway.server.fair_queue import MAX_BYTES, FairQueue, IsBehind, Job
 
 RUNNING_JOBS = 2
 EXPRESS_JOBS = 2
@@ -30,12 +30,26 @@ CallLater = Callable[[float, Callable[[], None]], Any]
 class ThreadPool:
     """Runs jobs on at most `max_threads` threads, at most half of them for one owner."""
 
-    def __init__(self, max_threads: int, *, call_later: CallLater) -> None:
-        """Start no thread yet; `call_later` is the event loop's, on which jobs are submitted."""
+    def __init__(
+        self,
+        max_threads: int,
+        *,
+        call_later: CallLater,
+        max_bytes: int = MAX_BYTES,
+        is_behind: IsBehind = lambda _owner: False,
+    ) -> None:
+        """Start no thread yet; `call_later` is the event loop's, on which jobs are submitted.
+
+        Of waiting jobs at most `max_bytes` are kept; those of an owner that `is_behind` wait.
+        """
         self._max_threads = max_threads
         self._call_later = call_later
         self._queue = FairQueue(
-            size=QUEUED_JOBS, share=max(1, max_threads // 2), running=RUNNING_JOBS
+            size=QUEUED_JOBS,
+            share=max(1, max_threads // 2),
+            running=RUNNING_JOBS,
+            max_bytes=max_bytes,
+            is_behind=is_behind,
         )
         self._lock = Lock()
         self._idle: list[_Thread] = []
@@ -55,6 +69,13 @@ class ThreadPool:
             self._is_watched = True
             self._call_later(WATCH_SECONDS, self._watch)
         return True
+
+    def refuse_overdue(self, before: float) -> None:
+        """Refuse the jobs that wait since an earlier moment."""
+        with self._lock:
+            overdue = self._queue.take_overdue(before)
+        for job in overdue:
+            job.refuse()
 
     def _watch(self) -> None:
         """While jobs wait, let those that are blocked keep nobody from running."""

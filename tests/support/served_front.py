@@ -15,6 +15,7 @@ from gateway.observability.log_lines import Lines
 from gateway.observability.logs import make_logger
 from gateway.observability.metrics import Metrics
 from gateway.server.bridge import Bridge
+from gateway.server.buffers import Received, Unsent
 from gateway.server.file_work import FileWork
 from gateway.server.front import Front
 from gateway.server.limits import Limits
@@ -80,6 +81,8 @@ class ServedFront(Thread):
         return Front(
             self._limits,
             bridge,
+            unsent=Unsent(self._limits),
+            received=Received(self._limits),
             trusted_proxies=(),
             logger=logger,
             metrics=Metrics(),
