@@ -121,6 +121,39 @@ def test_cancelled_jobs_are_passed_over(work: Work):
     assert b"gone" not in work.wait_for(RUNNING_JOBS + 1)
 
 
+def test_owner_that_is_behind_waits():
+    behind = {b"one"}
+    queue = FairQueue(size=9, share=9, running=9, is_behind=behind.__contains__)
+    for owner in (b"one", b"other"):
+        assert queue.put(Job(owner, lambda: None))
+    taken = [queue.take(), queue.take(), queue.take_first()]
+    assert [job and job.owner for job in taken] == [b"other", None, None]
+    behind.clear()
+    assert queue.take()
+
+
+def test_waiting_bytes_are_bounded():
+    queue = FairQueue(size=99, share=9, running=9, max_bytes=100)
+    assert queue.put(Job(b"one", lambda: None, size=500))  # Alone it may be as large as it is.
+    assert queue.take()
+    sizes = [(b"one", 50), (b"one", 1), (b"two", 40), (b"three", 20), (b"three", 0)]
+    put = [queue.put(Job(owner, lambda: None, size=size)) for owner, size in sizes]
+    assert put == [True, False, True, False, True]
+
+
+def test_overdue_jobs_are_refused(work: Work):
+    for _ in range(MAX_THREADS):
+        work.submit(b"one")
+    refused: list[str] = []
+    work.pool.submit(Job(b"one", lambda: None, refuse=lambda: refused.append("late")))
+    gone = Job(b"one", lambda: None, refuse=lambda: refused.append("gone"), is_cancelled=True)
+    work.pool.submit(gone)
+    work.pool.refuse_overdue(time.monotonic() - 60)
+    assert refused == []
+    work.pool.refuse_overdue(time.monotonic() + 60)
+    assert refused == ["late"]
+
+
 def test_owners_take_turns():
     queue = FairQueue(size=100, share=100, running=100)
     for owner in (b"a", b"a", b"a", b"b", b"c"):

@@ -70,9 +70,10 @@ class ServedFront(Thread):
 
     def _make_front(self) -> Front:
         logger = make_logger(Lines(io.BytesIO()), "error")
+        unsent = Unsent(self._limits)
         bridge = Bridge(
             self._application,
-            ThreadPool(THREADS, call_later=self.loop.call_later),
+            ThreadPool(THREADS, call_later=self.loop.call_later, is_behind=unsent.is_behind),
             self.loop,
             logger=logger,
             loop_routes={},
@@ -81,7 +82,7 @@ class ServedFront(Thread):
         return Front(
             self._limits,
             bridge,
-            unsent=Unsent(self._limits),
+            unsent=unsent,
             received=Received(self._limits),
             trusted_proxies=(),
             logger=logger,
