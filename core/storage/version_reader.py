@@ -6,6 +6,7 @@ was asked for. Each tenant has a statement of its own, all of a batch in one pip
 that spreads tenants over nodes asks one node for each.
 """
 
+import select
 import time
 from asyncio import AbstractEventLoop, Future, TimerHandle
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 
 import psycopg
 from psycopg.pq import ExecStatus, Format
+from psycopg.pq.abc import PGconn
 
 from core.domain.model import Versions
 from core.storage.activity_reader import SELECT_VERSIONS
@@ -163,12 +165,13 @@ class VersionReader:
     def _open(self) -> psycopg.Connection[Any]:
         """Connect, in another thread."""
         connection = self._connect()
-        prepared = connection.pgconn.prepare(STATEMENT, SELECT_VERSIONS)
-        if prepared.status != ExecStatus.COMMAND_OK:
+        try:
+            _prepare(connection.pgconn)
+            connection.pgconn.nonblocking = 1
+            connection.pgconn.enter_pipeline_mode()
+        except psycopg.Error:
             connection.close()
-            raise psycopg.OperationalError("the statement cannot be prepared")
-        connection.pgconn.nonblocking = 1
-        connection.pgconn.enter_pipeline_mode()
+            raise
         return connection
 
     def _use(self, connecting: "Future[psycopg.Connection[Any]]") -> None:
@@ -195,6 +198,24 @@ class VersionReader:
         self._abandon()
         self._batch = {}
         self._unread = []
+
+
+def _prepare(pgconn: PGconn) -> None:
+    """Prepare the statement; a server that freezes now must not take the thread with it.
+
+    Raises: psycopg.Error.
+    """
+    pgconn.send_prepare(STATEMENT, SELECT_VERSIONS)
+    poll = select.poll()
+    poll.register(pgconn.socket, select.POLLIN)
+    while pgconn.is_busy():
+        if not poll.poll(GIVE_UP_SECONDS * 1000):
+            raise psycopg.OperationalError("the server does not answer")
+        pgconn.consume_input()
+    prepared = pgconn.get_result()
+    if prepared is None or prepared.status != ExecStatus.COMMAND_OK:
+        raise psycopg.OperationalError("the statement cannot be prepared")
+    pgconn.get_result()  # None: nothing more comes.
 
 
 def _versions(result: Any) -> Versions:

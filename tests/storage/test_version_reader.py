@@ -12,7 +12,7 @@ from support.callers import Home
 from support.own_servers import OwnServer
 
 from core.domain.model import Tenant, Versions
-from core.storage import migrate
+from core.storage import migrate, version_reader
 from core.storage.database import Database
 from core.storage.tenant_store import Tenants
 from core.storage.version_reader import Connect, VersionReader
@@ -133,6 +133,30 @@ def test_frozen_server_costs_the_timeout_once(
         assert await connected(reader, 7) == Versions(0, 1)
 
     run(own_database.connect, scenario, timeout_seconds=0.05)
+
+
+def test_server_that_freezes_on_connecting_keeps_no_thread(
+    own_postgres: OwnServer, own_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version_reader, "GIVE_UP_SECONDS", 0.2)
+    opened: list[psycopg.Connection[Any]] = []
+
+    def connect() -> psycopg.Connection[Any]:
+        opened.append(own_database.connect())
+        if len(opened) == 1:
+            own_postgres.freeze()
+        return opened[-1]
+
+    async def scenario(reader: VersionReader) -> None:
+        deadline = time.monotonic() + PATIENT_SECONDS
+        while not (opened and opened[0].closed) and time.monotonic() < deadline:
+            assert await ask(reader, 7) is None
+            await asyncio.sleep(0.02)
+        assert opened[0].closed
+        own_postgres.thaw()
+        assert await connected(reader, 7) == Versions(0, 1)
+
+    run(connect, scenario)
 
 
 def test_restarted_server_is_found_again(own_postgres: OwnServer, own_database: Database) -> None:
