@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import select
 import sys
 from collections import deque
 from threading import Event, Thread
@@ -13,6 +14,7 @@ from gateway.observability.places import LOG_LINES_DROPPED
 STDOUT = 1
 FLUSH_SECONDS = 0.1
 END_SECONDS = 1.0
+READY_SECONDS = 0.1
 PIECE_BYTES = 4096  # PIPE_BUF on Linux: a write of so many bytes is never split.
 MAX_BUFFERED_LINES = 10_000
 
@@ -20,10 +22,11 @@ MAX_BUFFERED_LINES = 10_000
 class Lines:
     """Where finished lines go. A reader that went away must not fail the requests.
 
-    At first each line is written at once. A worker buffers them instead: a write releases the
-    interpreter lock, and getting that back from the other thread costs a request more than all the
-    rest of its logging. Buffered lines are at most `FLUSH_SECONDS` late. A reader that stalls
-    costs lines, never time: beyond `MAX_BUFFERED_LINES` they are dropped, and counted.
+    At first each line is written at once, if the reader takes it soon. A worker buffers them
+    instead: a write releases the interpreter lock, and getting that back from the other thread
+    costs a request more than all the rest of its logging. Buffered lines are at most
+    `FLUSH_SECONDS` late. A reader that stalls costs lines, never time: beyond `MAX_BUFFERED_LINES`
+    they are dropped, and counted.
     """
 
     def __init__(self, file: BinaryIO | None = None, *, counters: Counters | None = None) -> None:
@@ -62,7 +65,7 @@ class Lines:
         """Write one line, or buffer it."""
         buffer = self._buffer
         if buffer is None:
-            self._write(line + b"\n")
+            self._write_soon(line + b"\n")
         elif len(buffer) < MAX_BUFFERED_LINES:
             buffer.append(line)
         else:
@@ -92,6 +95,15 @@ class Lines:
             piece += line
         self._write(piece)
 
+    def _write_soon(self, line: bytes) -> None:
+        """Write a line unless its reader stalls: gunicorn's master, for one, has more to do."""
+        while line:
+            if self._file is None and not _is_ready(STDOUT):
+                self._count_dropped(1)
+                return
+            self._write(line[:PIECE_BYTES])
+            line = line[PIECE_BYTES:]
+
     def _write(self, piece: bytes) -> None:
         try:
             if self._file is not None:
@@ -102,3 +114,10 @@ class Lines:
                 piece = piece[os.write(STDOUT, piece) :]
         except (OSError, ValueError):  # ValueError: the file was closed.
             return
+
+
+def _is_ready(file: int) -> bool:
+    """Return whether a piece can be written without waiting, now or in a moment."""
+    poll = select.poll()
+    poll.register(file, select.POLLOUT)
+    return bool(poll.poll(READY_SECONDS * 1000))

@@ -138,7 +138,7 @@ class _LinesStream:
         self._lines.write(text.removesuffix("\n").encode())
 
     def flush(self) -> None:
-        """Do nothing: lines are flushed by a thread of their own."""
+        """Do nothing: lines are written at once, or flushed by a thread of their own."""
 
 
 def redirect_server_logging(lines: Lines) -> None:

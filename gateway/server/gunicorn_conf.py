@@ -16,6 +16,7 @@ from gunicorn.glogging import Logger
 
 from gateway.embedded import lease
 from gateway.observability import logs
+from gateway.observability.log_lines import Lines
 from gateway.server import certificate
 from gateway.server.listener import release_slot
 from gateway.server.scratch import make_scratch
@@ -56,7 +57,12 @@ def ssl_context(_config: Any, make_default: Callable[[], ssl.SSLContext]) -> ssl
 
 
 def on_starting(server: Any) -> None:
-    """Read the certificate, and do not start without one that is of use."""
+    """Read the certificate, and do not start without one that is of use.
+
+    The master's own messages are dropped from now on when their reader stalls: it must see to its
+    workers.
+    """
+    logs.redirect_server_logging(Lines())
     try:
         certificate.load(server.cfg)
     except certificate.CertificateError as error:

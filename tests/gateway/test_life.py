@@ -15,7 +15,7 @@ from support.gateway_process import ROOT, free_port
 
 START_SECONDS = 30
 STOP_SECONDS = 40
-PIPE_BYTES = 65_536
+PIPE_BYTES, LINE_BYTES = 65_536, 300
 Running = tuple[int, "subprocess.Popen[bytes]"]
 
 
@@ -53,12 +53,30 @@ def unread(database_url: str, redis_url: str) -> Iterator[Running]:
 def test_stalled_reader_costs_no_request(unread: Running):
     port, _ = unread
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    line_bytes = 300
     begun = time.monotonic()
-    statuses = {get(connection, "/activities") for _ in range(3 * PIPE_BYTES // line_bytes)}
+    statuses = {get(connection, "/activities") for _ in range(3 * PIPE_BYTES // LINE_BYTES)}
     connection.close()
     assert statuses == {401}
     assert time.monotonic() - begun < 20
+
+
+def test_stalled_reader_keeps_no_worker_from_being_replaced(unread: Running):
+    port, process = unread
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    for _ in range(3 * PIPE_BYTES // LINE_BYTES):
+        get(connection, "/activities")
+    connection.close()
+    before = workers_of(process.pid)
+    for victim in before:
+        os.kill(int(victim), signal.SIGKILL)
+    deadline = time.monotonic() + START_SECONDS
+    while (before & (now := workers_of(process.pid)) or len(now) < 2) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.1)
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as again:
+        assert get(again, "/health/live") == 200
+    assert not before & workers_of(process.pid)
 
 
 def test_reload_loses_no_request(unread: Running):
