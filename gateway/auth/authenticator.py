@@ -14,7 +14,7 @@ from typing import NamedTuple
 from flask import Flask, g
 
 from core.domain.clock import Clock
-from core.domain.errors import NotAuthenticated
+from core.domain.errors import NotAuthenticated, RateLimited, Unavailable
 from core.domain.model import Principal
 from core.storage.credential_store import DEMO_TOKEN, Credential, Credentials, parse_key
 from core.storage.database import allow
@@ -223,6 +223,17 @@ def recall(
     try:
         return authenticator.recall(*credential_of(environ, VENDOR_ORDER[blueprint]))
     except NotAuthenticated:
+        return None
+
+
+def verify(
+    authenticator: Authenticator, environ: Mapping[str, str], blueprint: str
+) -> Principal | None:
+    """Return whom a request's credential stands for, if it is good and that can be told now."""
+    try:
+        header, credential = credential_of(environ, VENDOR_ORDER[blueprint])
+        return authenticator.principal(header, credential, environ.get("REMOTE_ADDR", ""))
+    except (NotAuthenticated, RateLimited, Unavailable):
         return None
 
 

@@ -17,12 +17,14 @@ from gateway.observability import logs, places
 from gateway.observability.health import Health
 from gateway.observability.log_lines import Lines
 from gateway.observability.metrics import Metrics
+from gateway.server.admins import Admins
 from gateway.server.bridge import Bridge
 from gateway.server.buffers import Received, Unsent
 from gateway.server.connections import Activity
+from gateway.server.environ import Environ
 from gateway.server.file_work import FileWork
 from gateway.server.front import Front
-from gateway.server.health_routes import LIVE_PATH, READY_PATH, HealthRoutes
+from gateway.server.health_routes import LIVE_PATH, READY_PATH, AskAdmin, HealthRoutes
 from gateway.server.keeping import make_keeper
 from gateway.server.limits import Limits
 from gateway.server.thread_pool import ThreadPool
@@ -99,6 +101,11 @@ def assemble(app: Flask, loop: AbstractEventLoop) -> Fronts:
     return Fronts(clients, operators, ops_port, health, maker.metrics.counters, maker.tick)
 
 
+def _everybody(_environ: Environ, tell: Callable[[bool], None]) -> None:
+    """Tell that a request is an administrator's: nobody else reaches the port of operators."""
+    tell(True)
+
+
 class _FrontMaker:
     """What the fronts of one application share."""
 
@@ -164,8 +171,13 @@ class _FrontMaker:
             self._loop,
             count=self.metrics.count,
             logger=self._logger,
-            is_detailed=is_ops,
+            ask_admin=_everybody if is_ops else self._ask_admin(),
         )
+
+    def _ask_admin(self) -> AskAdmin:
+        parts = self._app.extensions
+        recall, verify = parts["recall"], parts["verify"]
+        return Admins(self._pool, self._loop, recall=recall, verify=verify).ask
 
     def _count_shed(self, method: str, path: str) -> None:
         dialect, _ = owner_of(path)

@@ -1,12 +1,14 @@
 """HealthRoutes: /health/live and /health/ready, answered by the event loop without a thread.
 
 Readiness is found out in the background all the time, so that a busy worker knows it as well. One
-that is at leisure asks anew, and answers with what came of that if it comes at once.
+that is at leisure asks anew, and answers with what came of that if it comes at once. So it is with
+whether somebody may be told the details: a credential that cannot be verified at once shows none.
 """
 
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
@@ -22,11 +24,25 @@ WAIT_SECONDS = 0.03
 POLL_SECONDS = 0.005
 
 Reply = Callable[[Response], None]
+AskAdmin = Callable[[Environ, Callable[[bool], None]], None]
 Count = Callable[[str, str, str, int, float], None]
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A request that waits for its answer; `is_admin` is None until that is known."""
+
+    environ: Environ
+    reply: Reply
+    is_admin: bool | None = None
+
+    def tell(self, is_admin: bool) -> None:
+        """Take note of whether it may have the details."""
+        self.is_admin = is_admin
+
+
 class HealthRoutes:
-    """Answers probes; `is_detailed` says that nobody but operators can ask."""
+    """Answers probes."""
 
     def __init__(
         self,
@@ -35,15 +51,15 @@ class HealthRoutes:
         *,
         count: Count,
         logger: FilteringBoundLogger,
-        is_detailed: bool,
+        ask_admin: AskAdmin,
     ) -> None:
-        """Wait for nobody yet."""
+        """Wait for nobody yet; `ask_admin` has a request told whether it may have the details."""
         self._health = health
         self._loop = loop
         self._count = count
         self._logger = logger
-        self._is_detailed = is_detailed
-        self._waiting: list[tuple[Environ, Reply]] = []
+        self._ask_admin = ask_admin
+        self._waiting: list[_Waiting] = []
         self._was_failing = False
 
     def live(self, environ: Environ, reply: Reply) -> None:
@@ -52,7 +68,9 @@ class HealthRoutes:
 
     def ready(self, environ: Environ, reply: Reply) -> None:
         """Answer whether requests can be served, at the latest when that is overdue."""
-        self._waiting.append((environ, reply))
+        waiting = _Waiting(environ, reply)
+        self._ask_admin(environ, waiting.tell)
+        self._waiting.append(waiting)
         if len(self._waiting) == 1:
             self._answer_waiting()
 
@@ -68,19 +86,23 @@ class HealthRoutes:
 
     def _answer_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
-        new, known = (
-            self._health.peek(age, is_detailed=self._is_detailed)
-            for age in (NEW_SECONDS, KNOWN_SECONDS)
-        )
-        for environ, reply in waiting:
-            waits = time.perf_counter() - environ[BEGAN]
-            report = new or (known if waits >= WAIT_SECONDS else None)
+        for one in waiting:
+            report = self._report(one)
             if report is None:
-                self._waiting.append((environ, reply))
+                self._waiting.append(one)
             else:
-                self._reply(READY_PATH, report, environ, reply)
+                self._reply(READY_PATH, report, one.environ, one.reply)
         if self._waiting:
             self._loop.call_later(POLL_SECONDS, self._answer_waiting)
+
+    def _report(self, waiting: _Waiting) -> Report | None:
+        """Return what is to be answered, or None if that may still become better."""
+        is_overdue = time.perf_counter() - waiting.environ[BEGAN] >= WAIT_SECONDS
+        is_detailed = bool(waiting.is_admin)
+        report = self._health.peek(NEW_SECONDS, is_detailed=is_detailed)
+        if is_overdue:
+            return report or self._health.peek(KNOWN_SECONDS, is_detailed=is_detailed)
+        return None if waiting.is_admin is None else report
 
     def _reply(self, path: str, report: Report, environ: Environ, reply: Reply) -> None:
         status, headers, body = render(report)
