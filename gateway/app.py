@@ -70,8 +70,6 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     probed = app.extensions["probed_database"] = _probed_database(settings)
     app.extensions["heartbeat"] = Heartbeat(database.circuit, probed.open)
     verified = _authenticator(app, settings, database, clock=clock)
-    app.extensions["recall"] = partial(authenticator.recall, verified)
-    app.extensions["verify"] = partial(authenticator.verify, verified)
     authenticator.install(app, verified, count_failure=metrics.count_credential_failure)
     limits = rate_limits.RateLimits(settings, lambda: migrate.identity(database).name)
     rate_limits.install(app, limits)

@@ -9,6 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from flask import Flask, g
@@ -242,6 +243,7 @@ def install(
 ) -> None:
     """Ask for a credential wherever `VENDOR_ORDER` names the blueprint.
 
+    The server finds `recall` and `verify` among the application's extensions.
     `count_failure` is called with the reason of each refusal.
     The app's hook and not the blueprints' own, because a blueprint refuses new hooks once it has
     been registered. OPTIONS is let through: a preflight carries no credentials.
@@ -266,3 +268,5 @@ def install(
                 raise
 
     app.before_request(authenticate)
+    app.extensions["recall"] = partial(recall, authenticator)
+    app.extensions["verify"] = partial(verify, authenticator)

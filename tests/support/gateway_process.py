@@ -84,7 +84,8 @@ def running(
             start_new_session=True,
         )
     try:
-        _wait_until_ready(process, port, log, tls)
+        probed = int(environ.get("GATEWAY_OPS_PORT", port))
+        _wait_until_ready(process, probed, log, tls)
         yield Gateway(port, process)
     finally:
         _end(process)
