@@ -7,6 +7,7 @@ directory entity stays text, in the one form that every dialect can show as it i
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import orjson
@@ -18,6 +19,8 @@ Check = Callable[[Any], Any]
 Parsed = TypeVar("Parsed")
 
 MAX_DEPTH = 32
+MAX_KNOWN = 4096
+"""Dates and times of day that are remembered once they were read: files name few, but often."""
 MAX_LIST_ITEMS = 1000
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 CLOCK = re.compile(r"\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?", re.ASCII)
@@ -107,7 +110,8 @@ def identifiers(value: Any) -> tuple[int, ...]:
     if type(value) is not list or len(value) > MAX_LINKED_IDS:
         raise Refused(f"must be a list of at most {MAX_LINKED_IDS} ids")
     for index, element in enumerate(value):
-        _inside(identifier, element, f"[{index}]")
+        if type(element) is not int or not 1 <= element <= MAX_ID:
+            _inside(identifier, element, f"[{index}]")
     return tuple(value)
 
 
@@ -120,14 +124,28 @@ def decimal_text(value: Any) -> str:
 
 def day(value: Any) -> date:
     """Accept a date, YYYY-MM-DD."""
-    if type(value) is not str or not DAY.fullmatch(value):
+    if type(value) is not str:
+        raise Refused("must be a date, YYYY-MM-DD")
+    return _day(value)
+
+
+@lru_cache(MAX_KNOWN)
+def _day(value: str) -> date:
+    if not DAY.fullmatch(value):
         raise Refused("must be a date, YYYY-MM-DD")
     return _storable(_parsed(date.fromisoformat, value))
 
 
 def clock(value: Any) -> time:
     """Accept a time of day, HH:MM, HH:MM:SS or finer; what is below a microsecond is cut."""
-    if type(value) is not str or not CLOCK.fullmatch(value):
+    if type(value) is not str:
+        raise Refused("must be a time, HH:MM:SS")
+    return _clock(value)
+
+
+@lru_cache(MAX_KNOWN)
+def _clock(value: str) -> time:
+    if not CLOCK.fullmatch(value):
         raise Refused("must be a time, HH:MM:SS")
     return _parsed(time.fromisoformat, value)
 
@@ -137,9 +155,9 @@ def instant(value: Any) -> datetime:
     match = STAMP.fullmatch(value) if type(value) is str else None
     if match is None:
         raise Refused("must be an RFC 3339 stamp with an offset, such as 2021-08-05T13:15:49Z")
-    _storable(_parsed(date.fromisoformat, match[1]))
-    stamp = _parsed(datetime.fromisoformat, f"{match[1]}T{match[2]}{match[3].upper()}")
-    return stamp.astimezone(UTC)
+    _day(match[1])
+    stamp = _parsed(datetime.fromisoformat, value.upper())
+    return stamp if stamp.tzinfo is UTC else stamp.astimezone(UTC)
 
 
 def instant_text(value: Any) -> str:

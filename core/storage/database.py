@@ -42,7 +42,8 @@ POOL_TIMEOUT_SECONDS = 5
 RECONNECT_SECONDS = 1.0
 DRIVER = "postgresql+psycopg"
 MAX_PREPARED = 50
-_READ_FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, PoolExhausted)
+_DRIVER_FAILURES = (psycopg.OperationalError, psycopg.InterfaceError)
+_READ_FAILURES = (*_DRIVER_FAILURES, PoolExhausted)
 _GIVEN_UP = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
 
 
@@ -131,7 +132,7 @@ class Database:
                     allowed = {"tenants": _listed(_tenants.get())}
                     connection.exec_driver_sql(_SET_TENANTS, allowed)
                 yield connection
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
+        except (OperationalError, InterfaceError, PoolTimeout, *_DRIVER_FAILURES) as error:
             raise self._unavailable(error) from error
         except InternalError as error:
             if not isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
@@ -232,6 +233,11 @@ def allowing(tenant_ids: tuple[int, ...]) -> Iterator[None]:
 def allow(tenant_ids: tuple[int, ...]) -> None:
     """Let this thread's statements see these tenants from now on."""
     _tenants.set(tenant_ids)
+
+
+def driver_of(connection: Connection) -> psycopg.Connection[Any]:
+    """Return the driver's connection below one of `Database.transaction`, for COPY."""
+    return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
 
 
 def _listed(tenant_ids: tuple[int, ...]) -> str:

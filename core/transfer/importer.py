@@ -3,25 +3,24 @@
 A file is read to its end before anything is written: one bad line, and nothing of it is.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from sqlalchemy import Connection
 
 from core.domain.clock import Clock, utc_now
 from core.domain.counters import IMPORTED_RECORDS
-from core.domain.entity import EntityRef
 from core.domain.errors import InvalidEntity
 from core.domain.model import Tenant
 from core.storage import activity_writer
 from core.storage.database import Database
-from core.storage.entity_store import EntityWrites, put_entities
 from core.storage.tenant_store import find_tenant, lock_directory, put_tenant
 from core.transfer import ndjson
+from core.transfer.copy_lines import activity_line, entity_line
+from core.transfer.entity_merge import merge_entities
 from core.transfer.import_report import BadLine, ImportReport, KindCounts, Tally
-from core.transfer.staging import BATCH_SIZE, MergeCounts, Staging, activity_row, reserve_ids
+from core.transfer.staging import BATCH_SIZE, MergeCounts, Staging, reserve_ids
 
 MAX_BAD_LINES_SHOWN = 1000
 BATCH_BYTES = 4 * 2**20
@@ -87,8 +86,8 @@ class LineLoader:
         self._connection = connection
         self._tenant_id = tenant_id
         self._known: dict[int, Tenant | None] = {}
-        self._activities: list[dict[str, Any]] = []
-        self._entities: list[dict[str, Any]] = []
+        self._activities: list[str] = []
+        self._entities: list[str] = []
         self._buffered_bytes = 0
 
     def load(self, number: int, line: bytes) -> None:
@@ -101,7 +100,8 @@ class LineLoader:
             record = ndjson.read(ndjson.parse(line), tenant_id=self._tenant_id)
             if self._tenant_id not in (None, record.tenant_id):
                 raise InvalidEntity("tenant_id", f"must be {self._tenant_id}, as was asked for")
-            self._buffer(number, record)
+            # JSON writes control characters and backslashes with a backslash.
+            self._buffer(number, record, is_plain=b"\\" not in line)
             self.records += 1
             self._buffered_bytes += len(line)
         except InvalidEntity as error:
@@ -109,17 +109,18 @@ class LineLoader:
             if len(self.bad_lines) < MAX_BAD_LINES_SHOWN:
                 self.bad_lines.append(BadLine(number, error.public_message))
 
-    def _buffer(self, number: int, record: ndjson.Record) -> None:
+    def _buffer(self, number: int, record: ndjson.Record, *, is_plain: bool) -> None:
         if record.kind == "tenant":
             self.tenants[record.id] = ndjson.to_tenant(record)
             return
         tenant = self._tenant(record.tenant_id)
         if record.kind == "activity":
             activity = ndjson.to_activity(record, tenant, now=self.now)
-            stamps = frozenset(record.fields)
-            self._activities.append(activity_row(activity, line=number, stamps=stamps))
+            self._activities.append(
+                activity_line(activity, number=number, given=record.fields, is_plain=is_plain)
+            )
         else:
-            self._entities.append({**record._asdict(), "line": number})
+            self._entities.append(entity_line(record, number=number))
         buffered = len(self._activities) + len(self._entities)
         if buffered >= BATCH_SIZE or self._buffered_bytes >= BATCH_BYTES:
             self.flush()
@@ -174,8 +175,8 @@ def _merge(
     for tenant_id in directories:
         _put_tenant(connection, loader.tenants.get(tenant_id), tenant_id, tally, skip_known)
     for tenant_id in staging.entity_tenants():
-        for batch in staging.entities(tenant_id):
-            _tally_entities(tally, batch, put_entities(connection, tenant_id, batch))
+        for kind, counts in merge_entities(connection, tenant_id):
+            tally.add(kind, counts)
     for tenant_id, part in merged.items():
         reserve_ids(connection, tenant_id, last_ids[tenant_id])  # For a tenant of this file.
         replaced = part.changed - part.created
@@ -192,13 +193,6 @@ def _put_tenant(
     if tenant is not None and not (skip_known and is_known):
         is_changed = put_tenant(connection, tenant)
         tally.add("tenant", KindCounts(not is_known, is_known and is_changed, not is_changed))
-
-
-def _tally_entities(tally: Tally, batch: Iterable[EntityRef], writes: EntityWrites) -> None:
-    created, replaced = (Counter(kind for kind, _ in refs) for refs in writes)
-    for kind, total in Counter(kind for kind, _ in batch).items():
-        unchanged = total - created[kind] - replaced[kind]
-        tally.add(kind, KindCounts(created[kind], replaced[kind], unchanged))
 
 
 def _move_counters(connection: Connection, tenant_id: int, part: MergeCounts) -> None:

@@ -14,7 +14,7 @@ import orjson
 from core.domain import validators
 from core.domain.errors import InvalidEntity
 from core.domain.model import MAX_IMPORTED_ID, VISIBILITIES, Activity, Tenant, blank_activity
-from core.domain.schedule import ENDS, with_instant, with_wall_clock
+from core.domain.schedule import with_instant, with_wall_clock
 from core.domain.validators import Check, Refused
 
 Problems = list[tuple[str, str]]
@@ -138,6 +138,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "activity": (),
 }
 KINDS = tuple(FIELDS)
+_BLANK = blank_activity(tenant_id=NOBODY, user_id=NOBODY, now=datetime.min)._asdict()
 IDENTITY = ("kind", "tenant_id", "id")
 _ID_CHECKS: Mapping[str, Check] = {"activity": validators.whole_number(1, MAX_IMPORTED_ID)}
 _CLOCKS = ("start_time", "end_time")
@@ -227,14 +228,23 @@ def to_activity(record: Record, tenant: Tenant, *, now: datetime) -> Activity:
     """
     fields = record.fields
     owner_id = fields.get("owner_id", fields.get("created_by", NOBODY))
-    blank = blank_activity(tenant_id=record.tenant_id, user_id=owner_id, now=now)
-    activity = blank._replace(id=record.id, **fields)
-    if "created_by" not in fields:
-        activity = activity._replace(created_by=owner_id)
-    if "updated_by" not in fields:
-        activity = activity._replace(updated_by=activity.created_by)
-    for end in ENDS:
-        activity = _with_both_clocks(activity, end, tenant.timezone)
+    creator_id = fields.get("created_by", owner_id)
+    values = {
+        **_BLANK,
+        "tenant_id": record.tenant_id,
+        "id": record.id,
+        "owner_id": owner_id,
+        "created_by": creator_id,
+        "updated_by": creator_id,
+        "created_at": now,
+        "updated_at": now,
+        **fields,
+    }
+    activity = Activity._make(values.values())  # In the order of `_BLANK`.
+    if (activity.start_date is None) != (activity.start_at is None):
+        activity = _with_both_clocks(activity, "start", tenant.timezone)
+    if (activity.end_date is None) != (activity.end_at is None):
+        activity = _with_both_clocks(activity, "end", tenant.timezone)
     return activity
 
 

@@ -12,17 +12,15 @@ from datetime import datetime
 from operator import sub
 from typing import Any, NamedTuple
 
-import orjson
 from sqlalchemy import Connection, text
 
-from core.domain.entity import EntityRef
 from core.domain.model import Activity
-from core.storage import activity_writer
+from core.storage.database import driver_of
+from core.transfer.copy_lines import ACTIVITY_COLUMNS, ENTITY_COLUMNS
 
 BATCH_SIZE = 1000
 MERGE_SIZE = 10_000
 """Activities merged by one round of statements: on a cluster, what passes between its nodes."""
-Row = dict[str, Any]
 
 _KEY = ("tenant_id", "id")
 _DATA = [name for name in (*Activity._fields, "subject_folded") if name not in (*_KEY, "version")]
@@ -39,13 +37,17 @@ _CREATE = (
     """CREATE TEMPORARY TABLE incoming_entities ON COMMIT DROP AS
     SELECT tenant_id, kind, id, fields, 0::BIGINT AS line FROM entities WITH NO DATA""",
 )
-_ADD = """
-    INSERT INTO incoming_{table}
-    SELECT * FROM json_populate_recordset(NULL::incoming_{table}, CAST(:rows AS JSON))"""
-_DEDUPLICATE = (
+_ADD_ACTIVITIES = f"COPY incoming_activities ({', '.join(ACTIVITY_COLUMNS)}) FROM STDIN"
+_ADD_ENTITIES = f"COPY incoming_entities ({', '.join(ENTITY_COLUMNS)}) FROM STDIN"
+# What is compiled for one run costs more than it saves; so does looking at columns that no plan
+# depends on.
+_PREPARE = (
+    "SET LOCAL jit = off",
     "CREATE INDEX ON incoming_activities (tenant_id, id)",
-    "ANALYZE incoming_activities",
-    "ANALYZE incoming_entities",
+    "ANALYZE incoming_activities (tenant_id, id)",
+    "ANALYZE incoming_entities (tenant_id, kind, id)",
+)
+_DEDUPLICATE = (
     """DELETE FROM incoming_activities AS older USING incoming_activities AS newer
     WHERE older.tenant_id = newer.tenant_id AND older.id = newer.id AND older.line < newer.line""",
     """DELETE FROM incoming_entities AS older USING incoming_entities AS newer
@@ -66,9 +68,6 @@ _DROP_KNOWN_ENTITIES = text("""
 _LAST_IDS = text("SELECT tenant_id, max(id) FROM incoming_activities GROUP BY 1 ORDER BY 1")
 _ACTIVITY_IDS = text("SELECT id FROM incoming_activities WHERE tenant_id = :tenant_id ORDER BY 1")
 _ENTITY_TENANTS = text("SELECT DISTINCT tenant_id FROM incoming_entities ORDER BY 1")
-_ENTITIES = text(
-    "SELECT kind, id, fields FROM incoming_entities WHERE tenant_id = :tenant_id ORDER BY 1, 2"
-)
 # Two imports of one tenant would both count a row as new that both bring, and would lock rows in
 # different orders.
 _LOCK_IMPORT = text("SELECT pg_advisory_xact_lock(hashtextextended('import', :tenant_id))")
@@ -103,7 +102,7 @@ _FILL_TIMESTAMPS = text(f"""
     WHERE new.tenant_id = :tenant_id AND new.id = ANY(CAST(:ids AS BIGINT[]))
         AND known.tenant_id = :tenant_id AND known.id = ANY(CAST(:ids AS BIGINT[]))
         AND known.id = new.id AND (new.created_at IS NULL OR new.updated_at IS NULL)""")
-_MERGE = text(f"""
+_INSERT = f"""
     INSERT INTO activities (tenant_id, id, version, {", ".join(_DATA)})
     SELECT new.tenant_id, new.id, 1, {_list(_DATA, "new")} FROM (
         SELECT tenant_id, id, {", ".join(_STABLE)},
@@ -111,7 +110,9 @@ _MERGE = text(f"""
             coalesce(updated_at, created_at, :now) AS updated_at
         FROM incoming_activities
         WHERE tenant_id = :tenant_id AND id = ANY(CAST(:ids AS BIGINT[]))
-    ) AS new ORDER BY new.id
+    ) AS new ORDER BY new.id"""
+_CREATE_ALL = text(_INSERT)
+_MERGE = text(f"""{_INSERT}
     ON CONFLICT (tenant_id, id) DO UPDATE SET
         version = activities.version + 1,
         {", ".join(f"{name} = excluded.{name}" for name in _DATA)}
@@ -146,21 +147,22 @@ class Staging:
         for statement in _CREATE:
             connection.execute(text(statement))
 
-    def add_activities(self, rows: list[Row]) -> None:
-        """Stage rows made by `activity_row`."""
-        self._add("activities", rows)
+    def add_activities(self, lines: Sequence[str]) -> None:
+        """Stage what `activity_line` made."""
+        self._copy(_ADD_ACTIVITIES, lines)
 
-    def add_entities(self, rows: list[Row]) -> None:
-        """Stage rows of tenant_id, kind, id, fields and line."""
-        self._add("entities", rows)
+    def add_entities(self, lines: Sequence[str]) -> None:
+        """Stage what `entity_line` made."""
+        self._copy(_ADD_ENTITIES, lines)
 
-    def _add(self, table: str, rows: list[Row]) -> None:
-        statement = text(_ADD.format(table=table))
-        self._connection.execute(statement, {"rows": orjson.dumps(rows).decode()})
+    def _copy(self, statement: str, lines: Sequence[str]) -> None:
+        if lines:
+            with driver_of(self._connection).cursor().copy(statement) as copy:
+                copy.write("\n".join((*lines, "")))
 
     def deduplicate(self, *, skip_known: bool) -> None:
         """Leave the last line of each id; with `skip_known`, only ids that were never stored."""
-        for statement in _DEDUPLICATE:
+        for statement in (*_PREPARE, *_DEDUPLICATE):
             self._connection.execute(text(statement))
         if skip_known:
             self._drop_known()
@@ -213,34 +215,17 @@ class Staging:
     def _merge_batch(self, parameters: dict[str, Any]) -> MergeCounts:
         """Merge some ids; what changed is told by the versions, of which each change moves one."""
         before = self._connection.execute(_LOCK_AND_COUNT, parameters).one()
-        self._connection.execute(_FILL_TIMESTAMPS, parameters)
-        self._connection.execute(_MERGE, parameters)
+        if before.created:
+            self._connection.execute(_FILL_TIMESTAMPS, parameters)
+            self._connection.execute(_MERGE, parameters)
+        else:  # Nobody else makes one of them now: the ids are reserved, other imports wait.
+            self._connection.execute(_CREATE_ALL, parameters)
         after = self._connection.execute(_COUNT_AGAIN, parameters).one()
         return MergeCounts(*map(sub, after, before))
 
     def entity_tenants(self) -> list[int]:
         """Return the tenants that have directory entities here."""
         return list(self._connection.execute(_ENTITY_TENANTS).scalars())
-
-    def entities(self, tenant_id: int) -> Iterator[dict[EntityRef, dict[str, Any]]]:
-        """Return a tenant's entities in batches, by kind and id."""
-        found = self._connection.execute(
-            _ENTITIES, {"tenant_id": tenant_id}, execution_options={"stream_results": True}
-        )
-        for batch in found.partitions(BATCH_SIZE):
-            yield {(kind, entity_id): fields for kind, entity_id, fields in batch}
-
-
-def activity_row(activity: Activity, *, line: int, stamps: frozenset[str]) -> Row:
-    """Return the row of an activity; of `created_at` and `updated_at` only those in `stamps`."""
-    row = activity_writer.column_values(activity)
-    row["line"] = line
-    for name in ("start_time", "end_time"):
-        if row[name] is not None:  # orjson 3.13 writes .01 of a second as .1.
-            row[name] = row[name].isoformat()
-    for name in {"created_at", "updated_at"} - stamps:
-        row[name] = None
-    return row
 
 
 def reserve_ids(connection: Connection, tenant_id: int, last_id: int) -> None:

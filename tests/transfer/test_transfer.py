@@ -175,6 +175,17 @@ def test_repeated_ids_move_nothing_either(database: Database, load: Any):
     assert rows(database) == before
 
 
+@pytest.mark.parametrize(
+    "awkward", ["\\N", "a\tb\\tc", "a\nb\r\nc", "\\.", "\\", "\v\x7f\u2028", "'\"{},"]
+)
+def test_texts_are_kept_to_the_letter(database: Database, tenant: Home, load: Any, awkward: str):
+    load(activity(1, subject=awkward, notes=awkward, source=""), user(first_name=awkward))
+    of_user, of_activity = exported(database, tenant)
+    assert of_user["first_name"] == awkward
+    kept = [of_activity[name] for name in ("subject", "notes", "source", "location")]
+    assert kept == [awkward, awkward, "", None]
+
+
 @pytest.mark.parametrize("size", [1, 2500])
 def test_batches_make_no_difference(database: Database, tenant: Home, load: Any, size: int):
     report = load(*(activity(number) for number in range(1, size + 1)), *map(user, range(1, size)))
