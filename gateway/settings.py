@@ -45,7 +45,7 @@ class Settings:
     database_url: str | None = setting(
         "DATABASE_URL",
         url("postgresql", "postgres"),
-        "PostgreSQL; unset: an embedded one is started",
+        "PostgreSQL; several hosts stand with commas between; unset: an embedded one is started",
         secret=True,
     )
     database_replica_urls: tuple[str, ...] | None = setting(

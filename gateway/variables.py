@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from limits import parse
 
@@ -56,15 +56,23 @@ def url(*schemes: str, word: str | None = None) -> Reader:
         if text == word:
             return text
         try:
-            parts = urlsplit(text)
-            has_target = parts.port != 0 and bool(parts.netloc or parts.path.strip("/"))
+            first, *others = _each_host(text)
+            has_target = first.port != 0 and bool(first.netloc or first.path.strip("/"))
+            has_target = has_target and all(other.hostname and other.port != 0 for other in others)
         except ValueError:
             has_target = False
-        if not has_target or parts.scheme not in schemes:
+        if not has_target or first.scheme not in schemes:
             raise ValueError(" or ".join(choices))
         return text
 
     return read
+
+
+def _each_host(text: str) -> list[SplitResult]:
+    """Return the parts of a URL for each of the hosts that it names, separated by commas."""
+    parts = urlsplit(text)
+    account, at_sign, hosts = parts.netloc.rpartition("@")
+    return [parts._replace(netloc=account + at_sign + host) for host in hosts.split(",")]
 
 
 def urls(*schemes: str) -> Reader:

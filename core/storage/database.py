@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -48,7 +49,16 @@ _GIVEN_UP = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
 
 
 def driver_url(url: str) -> URL:
-    """Return a plain `postgresql://` or `postgres://` URL as SQLAlchemy wants it for psycopg."""
+    """Return a plain `postgresql://` or `postgres://` URL as SQLAlchemy wants it for psycopg.
+
+    It may name several hosts, separated by commas: they are tried in their order.
+    """
+    parts = urlsplit(url)
+    account, at_sign, hosts = parts.netloc.rpartition("@")
+    if "," in hosts:
+        named = [f"host={host}" for host in hosts.split(",")]
+        query = "&".join([*named, *filter(None, [parts.query])])
+        url = urlunsplit(parts._replace(netloc=account + at_sign, query=query))
     return make_url(url).set(drivername=DRIVER)
 
 

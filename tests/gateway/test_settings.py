@@ -106,6 +106,8 @@ def test_all_faults_are_named_at_once():
     [
         ("DATABASE_URL", "mysql://db/crm"),
         ("DATABASE_URL", "postgresql:"),
+        ("DATABASE_URL", "postgresql://db1,/crm"),
+        ("DATABASE_URL", "postgresql://db1,db2:port/crm"),
         ("DATABASE_URL", "postgresql://db:port/crm"),
         ("REDIS_URL", "None"),
         ("REDIS_URL", "http://cache"),

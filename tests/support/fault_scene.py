@@ -6,7 +6,7 @@ PostgreSQL commits to its files at once: what was acknowledged outlives a crash 
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,11 +69,24 @@ def fill(database_url: str) -> WriteLog:
 def scene(directory: Path, logs: Path, *, gateways: int = 2, workers: int = 1) -> Iterator[Scene]:
     """Give a scene whose servers keep their files in `directory`."""
     postgres = OwnServer(lambda: start_postgres(directory / "postgres", DURABLE))
+    try:
+        with scene_on(postgres, postgres.url, directory, logs, gateways, workers) as made:
+            yield made
+    finally:
+        with suppress(OSError):
+            postgres.thaw()
+        postgres.stop()
+
+
+@contextmanager
+def scene_on(
+    postgres: OwnServer, url: str, directory: Path, logs: Path, gateways: int = 2, workers: int = 1
+) -> Iterator[Scene]:
+    """Give a scene on a PostgreSQL that is there; the gateways reach it by the `url`."""
     redis = OwnServer(lambda: start_redis(directory / "redis"))
-    log = fill(postgres.url)
-    environ = environment(postgres.url, redis.url)
+    log = fill(url)
+    environ = environment(url, redis.url)
     with ExitStack() as stack:
-        stack.callback(postgres.stop)
         stack.callback(redis.stop)
         started = [
             stack.enter_context(running(environ, log=logs / f"gateway{number}", workers=workers))

@@ -15,7 +15,7 @@ from support.own_servers import OwnServer, server_directory
 from gateway.embedded import processes
 from gateway.embedded.engines import PORT, SUPERUSER, Engine, start_postgres
 
-SETTINGS = ("fsync=off", "max_connections=50", "shared_buffers=16MB")
+SETTINGS = ("fsync=off", "max_connections=100", "shared_buffers=16MB")
 ACCESS = "local all all trust\nlocal replication all trust\n"
 
 
@@ -24,8 +24,8 @@ class StreamingPair:
 
     def __init__(self, directory: Path) -> None:
         """Start both, the replica from a base backup."""
-        self._primary = start_postgres(directory / "primary", SETTINGS)
-        self.url = self._primary.url
+        self.primary = OwnServer(lambda: start_postgres(directory / "primary", SETTINGS))
+        self.url = self.primary.url
         self._files = directory / "primary"
         processes.write(self._files / "data" / "pg_hba.conf", ACCESS)
         self.ask(self.url, "SELECT pg_reload_conf()")
@@ -64,9 +64,10 @@ class StreamingPair:
         return True
 
     def ask(self, url: str, statement: str) -> list[tuple[object, ...]]:
-        """Return the rows of a statement."""
+        """Return the rows of a statement, if it has any."""
         with psycopg.connect(url, autocommit=True, connect_timeout=2) as session:
-            return session.execute(statement).fetchall()
+            found = session.execute(statement)
+            return found.fetchall() if found.description else []
 
     def pause(self) -> None:
         """Let the replica show what it shows now, whatever is written."""
@@ -82,11 +83,27 @@ class StreamingPair:
         caught_up = f"SELECT pg_last_wal_replay_lsn() >= '{here}'::pg_lsn"
         return bool(self.ask(self.replica.url, caught_up)[0][0])
 
+    def replicate_at_once(self) -> None:
+        """Let the primary acknowledge only what the replica has, too."""
+        self.ask(self.url, "ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.ask(self.url, "SELECT pg_reload_conf()")
+
+    def promote(self) -> None:
+        """Let the replica become a primary of its own."""
+        self.ask(self.replica.url, "SELECT pg_promote()")
+
+    @property
+    def url_of_both(self) -> str:
+        """A URL that leads to whichever of the two writes."""
+        hosts, ports = f"{self._files},{self._replica_files}", f"{PORT},{PORT}"
+        attributes = "target_session_attrs=read-write"
+        return f"postgresql://{SUPERUSER}@/crm?host={hosts}&port={ports}&{attributes}"
+
     def stop(self) -> None:
         """End both."""
         self.replica.thaw()
         self.replica.kill()
-        self._primary.stop()
+        self.primary.stop()
 
 
 @contextmanager
