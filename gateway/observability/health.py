@@ -22,6 +22,7 @@ PACKAGE = "unified-crm-gateway"
 HEALTH_TYPE = "application/health+json"
 DEADLINE_SECONDS = 1.0
 PASS, WARN, FAIL = "pass", "warn", "fail"
+READ_ONLY = "read-only: reads are answered, writes are refused"
 SERVING, NOT_SERVING = 200, 503
 
 
@@ -38,7 +39,7 @@ class Health(Collector):
         """Prepare the probes; `database` should be one that no request waits for."""
         self._probes = {
             "postgresql": Probe(
-                lambda: database.read("SELECT 1", {}),
+                lambda: _check_writable(database),
                 failures=(Unavailable,),
                 deadline_seconds=DEADLINE_SECONDS,
             )
@@ -57,7 +58,8 @@ class Health(Collector):
     def readiness(self) -> Report:
         """Return whether requests can be served, and how each server does.
 
-        Without PostgreSQL nothing can be served; without Redis everything can, only slower.
+        Without PostgreSQL nothing can be served; without Redis everything can, only slower. From a
+        PostgreSQL that is read-only reads can, which is a warning.
         """
         return _report(self._outcomes())
 
@@ -93,6 +95,11 @@ class Health(Collector):
         return FAIL if outcome.failure else PASS, {"migrations": [_check(outcome)]}
 
 
+def _check_writable(database: Database) -> str | None:
+    ((read_only,),) = database.read("SELECT current_setting('transaction_read_only')", {})
+    return READ_ONLY if read_only == "on" else None
+
+
 class _NotUpgraded(Exception):
     """The database lacks migrations."""
 
@@ -106,6 +113,8 @@ def _report(outcomes: Mapping[str, Outcome], *, is_detailed: bool = False) -> Re
     status = PASS
     if any(outcome.failure for outcome in outcomes.values()):
         status = FAIL if outcomes["postgresql"].failure else WARN
+    elif any(outcome.warning for outcome in outcomes.values()):
+        status = WARN
     checks = {name: [_check(one, is_detailed=is_detailed)] for name, one in outcomes.items()}
     return status, checks
 
@@ -113,12 +122,12 @@ def _report(outcomes: Mapping[str, Outcome], *, is_detailed: bool = False) -> Re
 def _check(outcome: Outcome, *, is_detailed: bool = False) -> dict[str, Any]:
     check: dict[str, Any] = {
         "componentType": "datastore",
-        "status": FAIL if outcome.failure else PASS,
+        "status": FAIL if outcome.failure else WARN if outcome.warning else PASS,
         "latency_ms": round(outcome.latency_seconds * 1000, 3),
         "deadline_ms": round(DEADLINE_SECONDS * 1000),
         "age_ms": round(outcome.age_seconds * 1000),
     }
-    output = outcome.detail if is_detailed else outcome.failure
+    output = (outcome.detail if is_detailed else outcome.failure) or outcome.warning
     return check | ({"output": output} if output else {})
 
 

@@ -19,23 +19,27 @@ class Outcome(NamedTuple):
     """What came of an attempt; `failure` is None if there was an answer in time.
 
     `detail` is the driver's own text, which may name hosts and sockets: not for strangers.
+    `warning` says what a server that answered cannot do now.
     """
 
     failure: str | None
     latency_seconds: float
     age_seconds: float
     detail: str | None = None
+    warning: str | None = None
 
 
 class Probe:
     """One server: `check` returns if it lives, and otherwise raises one of `failures`.
+
+    What it returns is a warning for everybody, or None.
 
     The texts of the failures among `public` may be shown to everybody.
     """
 
     def __init__(
         self,
-        check: Callable[[], object],
+        check: Callable[[], str | None],
         *,
         failures: tuple[type[Exception], ...],
         deadline_seconds: float,
@@ -72,14 +76,14 @@ class Probe:
         last = self._last
         return None if last is None or last.is_older_than(max_age_seconds) else last.outcome()
 
-    def attempt(self) -> tuple[str | None, str | None]:
-        """Check, and return the failure for everybody and in detail, if it is one."""
+    def attempt(self) -> tuple[str | None, str | None, str | None]:
+        """Check; return the failure for everybody and in detail, if it is one, and the warning."""
         try:
-            self._check()
+            warning = self._check()
         except self._failures as error:
             detail = str(error).partition("\n")[0] or type(error).__name__
-            return detail if isinstance(error, self._public) else UNREACHABLE, detail
-        return None, None
+            return detail if isinstance(error, self._public) else UNREACHABLE, detail, None
+        return None, None, warning
 
 
 class _Attempt:
@@ -87,6 +91,7 @@ class _Attempt:
         self._probe = probe
         self._failure: str | None = None
         self._detail: str | None = None
+        self._warning: str | None = None
         self._begun_at = time.monotonic()
         self._ended_at = 0.0
         self._ended = Event()
@@ -94,7 +99,7 @@ class _Attempt:
         Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
-        self._failure, self._detail = self._probe.attempt()
+        self._failure, self._detail, self._warning = self._probe.attempt()
         self._ended_at = time.monotonic()
         self._ended.set()
 
@@ -113,4 +118,4 @@ class _Attempt:
             return Outcome(LATE, time.monotonic() - self._begun_at, 0.0, LATE)
         latency = self._ended_at - self._begun_at
         age = time.monotonic() - self._ended_at
-        return Outcome(self._failure, latency, age, self._detail)
+        return Outcome(self._failure, latency, age, self._detail, self._warning)

@@ -1,18 +1,22 @@
 """PostgreSQL breaks under load: every call is right or a prompt 503, and nothing is lost."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
+from support.connection_hog import ConnectionHog
 from support.fault_load import Outcome
 from support.fault_scene import IS_LONG, Scene
 from support.fault_wire import BUSY
 from support.health_watch import LIVE, READY
+from support.own_servers import server_directory
+from support.short_disk import short_disk
 
 Record = Callable[[str, object], None]
 OUTAGE_SECONDS = 20 if IS_LONG else 4
 QUIET_SECONDS = 3 if IS_LONG else 1
-RECOVERY_SECONDS = 6
+RECOVERY_SECONDS = 6 if IS_LONG else 3.5
 KNOWN_SECONDS = 3
 """A fault is known at the latest by then; from then on a 503 comes at once."""
 
@@ -77,3 +81,37 @@ def test_read_only_database_is_read(shared_scene: Scene, hold: Callable[..., Out
     assert_prompt(outcome)
     assert not [one for one in outcome.sent if one.failure and not one.is_write]
     assert outcome.failures
+
+
+def test_out_of_connections_is_prompt(shared_scene: Scene, hold: Callable[..., Outcome]) -> None:
+    hog = ConnectionHog(shared_scene.postgres.url)
+    assert_prompt(hold("out of connections", hog.begin, hog.end))
+
+
+def test_full_disk_refuses_writes_alone(shared_scene: Scene, hold: Callable[..., Outcome]) -> None:
+    with psycopg.connect(shared_scene.postgres.url) as session:
+        files = Path(session.execute("SHOW data_directory").fetchall()[0][0])
+    with (
+        server_directory() as directory,
+        short_disk(directory / "disk", neighbour=files) as disk,
+    ):
+        if disk.reason:
+            pytest.skip(f"no file system can be made here: {disk.reason}")
+        directory.chmod(0o755)
+        move(shared_scene, disk.place)
+        outcome = hold("disk full", disk.fill_up, disk.make_room)
+        move(shared_scene, None)
+    assert_prompt(outcome)
+    assert outcome.failures
+    assert not [one for one in outcome.sent if one.failure and not one.is_write]
+
+
+def move(scene: Scene, place: Path | None) -> None:
+    """Keep activities on the file system at a place, or again where all else is."""
+    with psycopg.connect(scene.postgres.url, autocommit=True) as session:
+        if place is None:
+            session.execute("ALTER TABLE activities SET TABLESPACE pg_default")
+            session.execute("DROP TABLESPACE short")
+        else:
+            session.execute(f"CREATE TABLESPACE short LOCATION '{place}'")
+            session.execute("ALTER TABLE activities SET TABLESPACE short")

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from support.callers import Home
 from support.own_servers import OwnServer
 
+from core.storage.database import Database
 from gateway.observability import probes
 from gateway.observability.metrics import Metrics
 from gateway.observability.probes import Probe
@@ -78,6 +79,16 @@ def test_dead_postgres_is_a_failure(make_app: Callable[..., Flask], own_postgres
     assert body["checks"]["redis"][0]["status"] == "pass"
     own_postgres.start()
     assert readiness(client)[0] == 200
+
+
+def test_read_only_postgres_is_a_warning(make_app: Callable[..., Flask], own_postgres: OwnServer):
+    client = make_app(database_url=own_postgres.url).test_client()
+    with Database(own_postgres.url).open() as session:
+        session.execute("ALTER DATABASE crm SET default_transaction_read_only = on")
+    status, body, _ = readiness(client)
+    assert (status, body["status"]) == (200, "warn")
+    assert body["checks"]["postgresql"][0]["status"] == "warn"
+    assert body["checks"]["postgresql"][0]["output"].startswith("read-only")
 
 
 def test_never_reached_postgres_is_a_failure(make_app: Callable[..., Flask]):
