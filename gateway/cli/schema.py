@@ -17,6 +17,8 @@ def upgrade() -> None:
     """Apply the migrations that are missing, then rezone; on Citus, distribute empty tables."""
     with connected(environment()) as (_, database):
         undistributed = migrate.upgrade(database)
+        if migrate.is_ahead(database):
+            click.echo("the database is ahead of this program, and stays as it is", err=True)
         _rezone(database)
     if undistributed:
         click.echo(f"not distributed, having rows: {', '.join(undistributed)}", err=True)

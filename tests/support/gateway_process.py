@@ -66,17 +66,19 @@ def running(
     workers: int = 2,
     port: int = 0,
     tls: ssl.SSLContext | None = None,
+    root: Path = ROOT,
 ) -> Iterator[Gateway]:
     """Give a gateway that is ready, on a free port unless one is named; it ends afterwards.
 
-    `words` are more options of `serve`; where they ask for TLS, `tls` says whom to trust.
+    `words` are more options of `serve`; where they ask for TLS, `tls` says whom to trust. `root` is
+    the directory of the program.
     """
     port = port or free_port()
     options = ["--port", str(port), "--workers", str(workers), *words]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "gateway", "serve", *options],
-            cwd=ROOT,
+            cwd=root,
             env={**os.environ, **environ},
             stdin=subprocess.DEVNULL,
             stdout=output,
