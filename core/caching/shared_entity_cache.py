@@ -7,8 +7,8 @@ this module did not write is a miss; what it wrote earlier is judged by its vers
 """
 
 import hmac
+import time
 from collections.abc import Callable, Iterable
-from functools import cached_property
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from core.domain.entity import Entity, EntityRef
 from core.storage.migrate import DatabaseIdentity
 
 DIGEST_BYTES = 16
+IDENTITY_SECONDS = 10.0
 MAX_ENTRY_BYTES = 8192
 """Larger entities are read from the database: one call may name thousands."""
 
@@ -35,13 +36,20 @@ class SharedEntityCache:
     """Reads and writes entities of one database in a shared cache."""
 
     def __init__(self, cache: RedisCache, read_identity: Callable[[], DatabaseIdentity]) -> None:
-        """Use a cache; `read_identity` returns the database's own and is called once."""
+        """Use a cache; `read_identity` returns the database's own, and is called now and then."""
         self._cache = cache
         self._read_identity = read_identity
+        self._last_identity: DatabaseIdentity | None = None
+        self._identity_until = 0.0
 
-    @cached_property
+    @property
     def _identity(self) -> DatabaseIdentity:
-        return self._read_identity()
+        """The database's identity, read anew so that workers share entries after its restart."""
+        identity, now = self._last_identity, time.monotonic()
+        if identity is None or now > self._identity_until:
+            identity = self._last_identity = self._read_identity()
+            self._identity_until = now + IDENTITY_SECONDS
+        return identity
 
     def read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, SharedEntry]:
         """Return those of the entities that the cache has, in one call."""
@@ -63,7 +71,7 @@ class SharedEntityCache:
 
     def _key(self, tenant_id: int, ref: EntityRef) -> str:
         kind, id_ = ref
-        return f"crm:{{{self._identity.name}:{tenant_id}}}:{kind}:{id_}"
+        return f"crm:{{{self._identity.cache_name}:{tenant_id}}}:{kind}:{id_}"
 
     def _digest(self, key: str, text: bytes) -> bytes:
         signed = key.encode() + b"\0" + text
