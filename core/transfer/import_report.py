@@ -1,7 +1,29 @@
-"""What an import tells of itself: what it did to the records of each kind, or what is wrong."""
+"""What an import tells of itself: how far it is, what it did to each kind, or what is wrong."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
+
+Tell = Callable[[str, int, int], None]
+"""Is told, after the file was read: a stage, the records done in it, and all of it (0: unknown)."""
+
+
+class StageProgress:
+    """How many records of one stage are done."""
+
+    def __init__(self, tell: Tell | None, stage: str, total: int) -> None:
+        """Tell that the stage begins."""
+        self._tell = tell
+        self._stage = stage
+        self._total = total
+        self._done = 0
+        self.advance(0)
+
+    def advance(self, records: int) -> None:
+        """Tell that so many more records are done."""
+        self._done += records
+        if self._tell is not None:
+            self._tell(self._stage, self._done, self._total)
 
 
 class BadLine(NamedTuple):

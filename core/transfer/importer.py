@@ -3,7 +3,7 @@
 A file is read to its end before anything is written: one bad line, and nothing of it is.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import BinaryIO
 
@@ -15,17 +15,28 @@ from core.domain.errors import InvalidEntity
 from core.domain.model import Tenant
 from core.storage import activity_writer
 from core.storage.database import Database
+from core.storage.migrate import END_WITH_CLIENT
 from core.storage.tenant_store import find_tenant, lock_directory, put_tenant
 from core.transfer import ndjson
 from core.transfer.copy_lines import activity_line, entity_line
 from core.transfer.entity_merge import merge_entities
-from core.transfer.import_report import BadLine, ImportReport, KindCounts, Tally
+from core.transfer.import_report import (
+    BadLine,
+    ImportReport,
+    KindCounts,
+    StageProgress,
+    Tally,
+    Tell,
+)
 from core.transfer.staging import BATCH_SIZE, MergeCounts, Staging, reserve_ids
 
 MAX_BAD_LINES_SHOWN = 1000
 BATCH_BYTES = 4 * 2**20
 MAX_LINE_BYTES = 8 * 2**20
 LINE_END_BYTES = 2  # A carriage return and a line feed.
+
+SORTING, COMPARING, WRITING = "Sorting", "Comparing", "Writing"
+"""What is told after the file was read, in this order."""
 
 Finish = Callable[[Connection, ImportReport], None]
 
@@ -48,6 +59,7 @@ def import_lines(
     tenant_id: int | None = None,
     skip_known: bool = False,
     finish: Finish | None = None,
+    tell: Tell | None = None,
     clock: Clock = utc_now,
 ) -> ImportReport:
     """Store every record of NDJSON lines, or none of them if a line is bad.
@@ -55,16 +67,19 @@ def import_lines(
     A record that is stored under its id is replaced; with `skip_known` it is left as it is, even
     if it was deleted since. An equal record does not change its version. Of two lines with one id
     the later counts. With `tenant_id`, lines need not name their tenant and must not name another.
-    Blank lines are skipped. `finish` is called last in the transaction. Raises: Unavailable.
+    Blank lines are skipped. `finish` is called last in the transaction, `tell` now and then once
+    the lines are read. A process that dies leaves nothing behind. Raises: Unavailable.
     """
     with database.transaction() as connection:
+        connection.exec_driver_sql(END_WITH_CLIENT)
         loader = LineLoader(connection, tenant_id=tenant_id, now=clock())
         for number, line in enumerate(lines, start=1):
             loader.load(number, line)
         tally = Tally()
         if not loader.bad_count:
             loader.flush()
-            _merge(database, connection, loader, tally, skip_known=skip_known)
+            StageProgress(tell, SORTING, 0)
+            _merge(database, connection, loader, tally, tell, skip_known=skip_known)
         report = ImportReport(loader.records, tally.counts(), loader.bad_lines, loader.bad_count)
         if finish is not None:
             finish(connection, report)
@@ -148,6 +163,7 @@ def _merge(
     connection: Connection,
     loader: LineLoader,
     tally: Tally,
+    tell: Tell | None,
     *,
     skip_known: bool,
 ) -> None:
@@ -162,14 +178,14 @@ def _merge(
         staging.lock_import(tenant_id)
     staging.deduplicate(skip_known=skip_known)
     last_ids = staging.last_activity_ids()
-    # In a transaction of its own: whoever is creating an activity now is waited for, and whoever
-    # does it during the merge gets an id beyond the file's.
-    with database.transaction() as ahead:
-        for tenant_id, last_id in last_ids.items():
-            reserve_ids(ahead, tenant_id, last_id)
-    differences = {tenant_id: staging.differing_ids(tenant_id) for tenant_id in last_ids}
+    _reserve_ahead(database, last_ids)
+    staged, entities = staging.sizes()
+    compared = StageProgress(tell, COMPARING, staged)
+    differences = {tenant_id: staging.differing_ids(tenant_id, compared) for tenant_id in last_ids}
+    differing = sum(len(each.ids) for each in differences.values())
+    written = StageProgress(tell, WRITING, differing + entities)
     merged = {
-        tenant_id: staging.merge_activities(tenant_id, ids, now=loader.now)
+        tenant_id: staging.merge_activities(tenant_id, ids, written, now=loader.now)
         for tenant_id, (_, ids) in differences.items()
     }
     for tenant_id in directories:
@@ -177,12 +193,22 @@ def _merge(
     for tenant_id in staging.entity_tenants():
         for kind, counts in merge_entities(connection, tenant_id):
             tally.add(kind, counts)
+            written.advance(sum(counts))
     for tenant_id, part in merged.items():
         reserve_ids(connection, tenant_id, last_ids[tenant_id])  # For a tenant of this file.
-        replaced = part.changed - part.created
-        unchanged = differences[tenant_id].staged - part.changed
-        tally.add("activity", KindCounts(part.created, replaced, unchanged))
+        _tally_activities(tally, part, differences[tenant_id].staged)
         _move_counters(connection, tenant_id, part)
+
+
+def _reserve_ahead(database: Database, last_ids: Mapping[int, int]) -> None:
+    """Reserve ids in a transaction of its own.
+
+    Whoever is creating an activity now is waited for, and whoever does it during the merge gets an
+    id beyond the file's.
+    """
+    with database.transaction() as ahead:
+        for tenant_id, last_id in last_ids.items():
+            reserve_ids(ahead, tenant_id, last_id)
 
 
 def _put_tenant(
@@ -193,6 +219,11 @@ def _put_tenant(
     if tenant is not None and not (skip_known and is_known):
         is_changed = put_tenant(connection, tenant)
         tally.add("tenant", KindCounts(not is_known, is_known and is_changed, not is_changed))
+
+
+def _tally_activities(tally: Tally, part: MergeCounts, staged: int) -> None:
+    replaced, unchanged = part.changed - part.created, staged - part.changed
+    tally.add("activity", KindCounts(part.created, replaced, unchanged))
 
 
 def _move_counters(connection: Connection, tenant_id: int, part: MergeCounts) -> None:

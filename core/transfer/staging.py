@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from core.domain.model import Activity
 from core.storage.database import driver_of
 from core.transfer.copy_lines import ACTIVITY_COLUMNS, ENTITY_COLUMNS
+from core.transfer.import_report import StageProgress
 
 BATCH_SIZE = 1000
 MERGE_SIZE = 10_000
@@ -67,6 +68,9 @@ _DROP_KNOWN_ENTITIES = text("""
         AND known.kind = new.kind AND known.id = new.id""")
 _LAST_IDS = text("SELECT tenant_id, max(id) FROM incoming_activities GROUP BY 1 ORDER BY 1")
 _ACTIVITY_IDS = text("SELECT id FROM incoming_activities WHERE tenant_id = :tenant_id ORDER BY 1")
+_SIZES = text(
+    "SELECT (SELECT count(*) FROM incoming_activities), (SELECT count(*) FROM incoming_entities)"
+)
 _ENTITY_TENANTS = text("SELECT DISTINCT tenant_id FROM incoming_entities ORDER BY 1")
 # Two imports of one tenant would both count a row as new that both bring, and would lock rows in
 # different orders.
@@ -189,7 +193,12 @@ class Staging:
         """Wait until no other import is merging records of this tenant, and keep others out."""
         self._connection.execute(_LOCK_IMPORT, {"tenant_id": tenant_id})
 
-    def differing_ids(self, tenant_id: int) -> Differences:
+    def sizes(self) -> tuple[int, int]:
+        """Return how many activities and how many entities are here."""
+        activities, entities = self._connection.execute(_SIZES).one()
+        return activities, entities
+
+    def differing_ids(self, tenant_id: int, progress: StageProgress) -> Differences:
         """Return which of a tenant's activities differ from what is stored; locks nothing."""
         staged, differing = 0, array("q")
         for ids in self._id_batches(tenant_id):
@@ -197,9 +206,12 @@ class Staging:
             unchanged = set(self._connection.execute(_UNCHANGED, parameters).scalars())
             staged += len(ids)
             differing.extend(id_ for id_ in ids if id_ not in unchanged)
+            progress.advance(len(ids))
         return Differences(staged, differing)
 
-    def merge_activities(self, tenant_id: int, ids: Sequence[int], *, now: datetime) -> MergeCounts:
+    def merge_activities(
+        self, tenant_id: int, ids: Sequence[int], progress: StageProgress, *, now: datetime
+    ) -> MergeCounts:
         """Write these activities where they differ from what is stored; versions move.
 
         They stay locked until the transaction ends. Call `lock_import` before, and have the ids
@@ -210,6 +222,7 @@ class Staging:
             batch = list(ids[start : start + MERGE_SIZE])
             part = self._merge_batch({"tenant_id": tenant_id, "now": now, "ids": batch})
             merged = MergeCounts(*map(sum, zip(merged, part, strict=True)))
+            progress.advance(len(batch))
         return merged
 
     def _merge_batch(self, parameters: dict[str, Any]) -> MergeCounts:

@@ -3,17 +3,18 @@
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from core.transfer.demo import load_demo, reset_demo
 from core.transfer.exporter import export_lines
-from core.transfer.import_report import ImportReport
+from core.transfer.import_report import ImportReport, Tell
 from core.transfer.importer import bounded_lines, import_lines
 from core.transfer.ndjson import KINDS
 from gateway.cli.options import ID
@@ -42,8 +43,8 @@ def import_file(file: BinaryIO, tenant_id: int | None) -> None:
     All is written, replacing what is known under its id, or nothing if one line is bad.
     """
     begun = time.monotonic()
-    with ready() as (_, database), _progress(file) as lines:
-        report = import_lines(database, lines, tenant_id=tenant_id)
+    with ready() as (_, database), _progress(file) as (lines, tell):
+        report = import_lines(database, lines, tenant_id=tenant_id, tell=tell)
     _show(report, seconds=time.monotonic() - begun)
 
 
@@ -62,24 +63,47 @@ def _show(report: ImportReport, *, seconds: float) -> None:
 
 
 @contextmanager
-def _progress(file: BinaryIO) -> Iterator[Iterable[bytes]]:
-    """Give the lines of a file, and on a terminal show how far it is read."""
+def _progress(file: BinaryIO) -> Iterator[tuple[Iterable[bytes], Tell | None]]:
+    """Give the lines of a file and what is told of them; on a terminal show both as a bar."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield bounded_lines(file)
+        yield bounded_lines(file), None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"))
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
-        size = os.fstat(file.fileno()).st_size or None  # None: a pipe, of unknown length.
-        task = progress.add_task("Reading", total=size)
+        stages = _Stages(progress)
 
         def lines() -> Iterator[bytes]:
+            size = os.fstat(file.fileno()).st_size  # 0: a pipe, of unknown length.
+            done = 0
             for line in bounded_lines(file):
                 yield line
-                progress.advance(task, len(line))
-            progress.update(task, description="Writing", total=None)
+                done += len(line)
+                stages.show("Reading", done, size, decimal)
 
-        yield lines()
+        yield lines(), stages.show
+
+
+class _Stages:
+    """One bar for each stage of an import: of bytes while it reads, then of records."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._stage = ""
+        self._task = TaskID(0)
+
+    def show(
+        self, stage: str, done: int, total: int, unit: Callable[[int], str] = "{:,}".format
+    ) -> None:
+        """Show how much of a stage is done; a total of 0 is unknown."""
+        amount = f"{unit(done)} of {unit(total)}" if total else unit(done) * bool(done)
+        if stage != self._stage:
+            for task in self._progress.task_ids:
+                self._progress.remove_task(task)
+            self._stage = stage
+            self._task = self._progress.add_task(stage, total=total or None, amount=amount)
+            self._progress.refresh()
+        self._progress.update(self._task, completed=done, amount=amount)
 
 
 @click.command()
