@@ -81,8 +81,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     On a cluster, look at every statement too.
     """
-    if os.environ.get(CLUSTER_URL):
-        config.pluginmanager.register(OneShardCheck())
+    cluster_url = os.environ.get(CLUSTER_URL)
+    if cluster_url:
+        config.pluginmanager.register(OneShardCheck(cluster_url))
     if not hasattr(config, "workerinput"):
         config.stash[LAST_RUN] = last_run.data_directory()
     tenant_guard.install()

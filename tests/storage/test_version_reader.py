@@ -99,7 +99,7 @@ def test_connection_lost_at_rest_leaves_no_trace(database: Database, tenant: Hom
         loop.set_exception_handler(lambda _loop, context: failures.append(context))
         await connected(reader, tenant.id)
         with database.connect() as other:
-            other.execute("SELECT pg_terminate_backend(%s)", pids)
+            other.execute("SELECT pg_terminate_backend(%s::INT, 0::BIGINT)", pids)
         await asyncio.sleep(0.1)
         began_at = time.monotonic()
         assert await connected(reader, tenant.id) == Versions(0, 1)

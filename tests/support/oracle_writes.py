@@ -23,7 +23,7 @@ from support.oracle import (
 )
 
 DESKERA_TYPES = ("call", "meeting", "task", "deadline", "email", "lunch")
-LAST_DAY = date(9999, 12, 29)
+FIRST_DAY, LAST_DAY = date(1, 1, 3), date(9999, 12, 29)
 
 
 class RejectedError(ValueError):
@@ -156,7 +156,7 @@ def _later(start: datetime, length: int) -> datetime:
         end = start + timedelta(minutes=length)
     except OverflowError as error:
         raise RejectedError("duration") from error
-    if end.date() > LAST_DAY:
+    if not FIRST_DAY <= end.date() <= LAST_DAY:
         raise RejectedError("duration")
     return end
 

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.adapt import PyFormat, Transformer
+from sqlalchemy.engine import make_url
 
 from core.storage import database, read_pool
 from core.storage.database import Database
@@ -46,18 +47,22 @@ ADMINISTRATIVE = {
 """What is allowed to reach every shard, and by what it is known."""
 
 
+HANDED_OVER = "statements_checked"
+
+
 class OneShardCheck:
     """Explains statements; counts those that went to one shard."""
 
-    def __init__(self) -> None:
-        """Watch every `Database` that is made from now on."""
+    def __init__(self, cluster_url: str) -> None:
+        """Watch every `Database` of the cluster that is made from now on."""
         self.checked: dict[str, bool] = {}
         self._pending: dict[str, tuple[str, Any]] = {}
         make = Database.__init__
 
         def make_watched(made: Database, url: str, **options: Any) -> None:
             make(made, url, **options)
-            made.observers.append(partial(self._remember, url))
+            if server_of(url) == server_of(cluster_url):  # Some tests start servers of their own.
+                made.observers.append(partial(self._remember, url))
 
         Database.__init__ = make_watched
 
@@ -72,6 +77,16 @@ class OneShardCheck:
         self._pending.clear()
         yield
         assert not faults, "\n\n".join(faults)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what one of several test processes looked at."""
+        self.checked.update(getattr(node, "workeroutput", {}).get(HANDED_OVER, {}))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand over what was looked at, if this is one of several test processes."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[HANDED_OVER] = self.checked
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say how many statements were looked at."""
@@ -89,6 +104,12 @@ class OneShardCheck:
             return f"cannot be explained: {statement}\n{parameters}\n{error}"
         wrong = next((plan for plan in plans if not is_of_one_shard(plan)), None)
         return wrong and f"not answered by one shard: {statement}\n{wrong}"
+
+
+def server_of(url: str) -> tuple[str | None, int | None]:
+    """Return the host and the port that a URL names."""
+    parts = make_url(url)
+    return parts.host, parts.port
 
 
 def is_sent_by_core() -> bool:
