@@ -3,7 +3,8 @@
 Directly, a connection's settings are part of its start. A pooler such as PgBouncer in transaction
 mode refuses or ignores those, and what one transaction prepares or sets, the next may not find, or
 a stranger may. It tells itself by that; then nothing is prepared, settings hold for one
-transaction, and the plan mode is left alone, as every plan is made for its values.
+transaction and are sent along with it, and the plan mode is left alone, as every plan is made for
+its values.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,8 @@ Connect = Callable[..., psycopg.Connection[Any]]
 CONNECT_TIMEOUT_SECONDS = 2
 REPLY_SECONDS = 1.0
 """How long a `TimedConnection` waits for the server."""
+TENANTS_SETTING = "crm.tenants"
+ALLOW_IN_TRANSACTION = f"SELECT set_config('{TENANTS_SETTING}', %(tenants)s::TEXT, true)"
 _MARK = "gateway.connected"
 _READ_MARK = f"SELECT current_setting('{_MARK}', true)"
 _REFUSAL = "startup parameter"  # PgBouncer: unsupported startup parameter: options
@@ -65,16 +68,24 @@ def binary_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[tuple[A
 
 
 class PooledCursor(psycopg.Cursor[tuple[Any, ...]]):
-    """A cursor that reads through a pooler: each statement is a transaction with its limits."""
+    """A cursor that reads through a pooler: each statement is a transaction with its settings.
+
+    The settings and the statement are sent together and take one round trip.
+    """
 
     limits = NO_TIMEOUTS
+    tenants: str | None = None
+    """What row-level security is to show; None leaves its setting alone."""
 
     def execute(
         self, query: Any, params: Any = None, *, prepare: bool | None = None, **options: Any
     ) -> "PooledCursor":
         """Execute a statement; `prepare` is of no effect."""
-        with self.connection.transaction():
-            super().execute(self.limits.for_transaction)
+        connection = self.connection
+        with connection.pipeline():  # Up to its end all is one transaction.
+            connection.execute(self.limits.for_transaction)
+            if self.tenants is not None:
+                connection.execute(ALLOW_IN_TRANSACTION, {"tenants": self.tenants})
             super().execute(query, params, prepare=False, **options)
         return self
 

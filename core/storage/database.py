@@ -32,12 +32,16 @@ from core.domain.counters import (
 )
 from core.domain.errors import DatabaseTimeout, Unavailable
 from core.storage.circuit import NO_ANSWER, Circuit
-from core.storage.connector import NO_TIMEOUTS, Connect, Connector, Timeouts
+from core.storage.connector import (
+    ALLOW_IN_TRANSACTION,
+    NO_TIMEOUTS,
+    Connect,
+    Connector,
+    Timeouts,
+)
 from core.storage.read_pool import ConnectionLost, PoolExhausted, ReadPool
 
 Observer = Callable[[str, Any], None]
-TENANTS_SETTING = "crm.tenants"
-_SET_TENANTS = f"SELECT set_config('{TENANTS_SETTING}', %(tenants)s::TEXT, true)"
 _tenants: ContextVar[tuple[int, ...]] = ContextVar("tenants", default=())
 POOL_TIMEOUT_SECONDS = 5
 RECONNECT_SECONDS = 1.0
@@ -140,7 +144,7 @@ class Database:
             with engine.begin() as connection:
                 if self._row_security:
                     allowed = {"tenants": _listed(_tenants.get())}
-                    connection.exec_driver_sql(_SET_TENANTS, allowed)
+                    connection.exec_driver_sql(ALLOW_IN_TRANSACTION, allowed)
                 yield connection
         except (OperationalError, InterfaceError, PoolTimeout, *_DRIVER_FAILURES) as error:
             raise self._unavailable(error) from error

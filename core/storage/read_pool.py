@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 
 from core.domain.counters import POOL_WAIT_MICROSECONDS, POOL_WAITS, Counters, new_counters
-from core.storage.connector import PooledCursor, binary_cursor
+from core.storage.connector import TENANTS_SETTING, PooledCursor, binary_cursor
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 # Citus must see the values to know which node has them: there every plan is made for its values.
@@ -31,7 +31,7 @@ _SET_PLAN_MODE = """
         THEN 'force_generic_plan' ELSE 'force_custom_plan' END, false)"""
 
 
-_ALLOW = "SELECT set_config('crm.tenants', %(tenants)s::TEXT, false)"
+_ALLOW = f"SELECT set_config('{TENANTS_SETTING}', %(tenants)s::TEXT, false)"
 
 
 class ConnectionLost(Exception):
@@ -100,9 +100,7 @@ class ReadPool:
         """
         cursor = self._acquire(generic_plan)
         try:
-            if tenants is not None and self._allowed.get(cursor) != tenants:
-                cursor.execute(_ALLOW, {"tenants": tenants}, prepare=True)
-                self._allowed[cursor] = tenants
+            self._allow(cursor, tenants)
             return cursor.execute(sql, parameters, prepare=generic_plan).fetchall()
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if cursor.connection.broken or cursor.connection.closed:
@@ -112,12 +110,14 @@ class ReadPool:
             self._release(cursor, generic_plan)
 
     def connect(self) -> psycopg.Connection[Any]:
-        """Return a connection with generic plans that is no part of the pool."""
+        """Return a connection with generic plans that is no part of the pool.
+
+        Behind a pooler its plans are made for their values, and it keeps nothing in its session:
+        `prepare_threshold` is None then.
+        """
         connection = self._connect()
-        if isinstance(self._cursor(connection), PooledCursor):
-            connection.close()
-            raise psycopg.OperationalError("behind a pooler no connection is the caller's own")
-        connection.execute(_SET_PLAN_MODE, {"generic_plan": True}, prepare=False)
+        if not isinstance(self._cursor(connection), PooledCursor):
+            connection.execute(_SET_PLAN_MODE, {"generic_plan": True}, prepare=False)
         return connection
 
     def close(self) -> None:
@@ -130,6 +130,14 @@ class ReadPool:
             self._released.notify_all()
         for cursor in closing:
             cursor.connection.close()
+
+    def _allow(self, cursor: Cursor, tenants: str | None) -> None:
+        """Let the next statement see these tenants, where row-level security is on."""
+        if isinstance(cursor, PooledCursor):
+            cursor.tenants = tenants
+        elif tenants is not None and self._allowed.get(cursor) != tenants:
+            cursor.execute(_ALLOW, {"tenants": tenants}, prepare=True)
+            self._allowed[cursor] = tenants
 
     def _acquire(self, generic_plan: bool) -> Cursor:
         with self._released:

@@ -7,7 +7,8 @@ setting follows the credential of the request, not the statement.
 
 from collections.abc import Iterator
 
-from core.storage.database import TENANTS_SETTING, Database
+from core.storage.connector import TENANTS_SETTING
+from core.storage.database import Database
 from core.storage.distribution import DISTRIBUTION_COLUMN, has_citus
 from core.storage.tables import metadata
 

@@ -45,6 +45,7 @@ class VersionReader:
         self._batch: dict[int, list[Receive]] = {}
         self._unread: list[int] = []  # Tenants of the batch whose rows have not come.
         self._connection: psycopg.Connection[Any] | None = None
+        self._may_prepare = True
         self._socket = -1  # The connection's; libpq does not tell it once the server is gone.
         self._connecting: Future[psycopg.Connection[Any]] | None = None
         self._tried_at = float("-inf")
@@ -85,13 +86,17 @@ class VersionReader:
         pgconn = self._connection.pgconn
         try:
             for tenant_id in self._unread:
-                pgconn.send_query_prepared(
-                    STATEMENT, [str(tenant_id).encode()], result_format=Format.BINARY
-                )
+                self._send_one(pgconn, [str(tenant_id).encode()])
             pgconn.pipeline_sync()
             self._flush()
         except psycopg.Error:
             self._disconnect()
+
+    def _send_one(self, pgconn: PGconn, values: list[bytes | None]) -> None:
+        if self._may_prepare:
+            pgconn.send_query_prepared(STATEMENT, values, result_format=Format.BINARY)
+        else:  # A pooler lends another server for each batch.
+            pgconn.send_query_params(SELECT_VERSIONS, values, result_format=Format.BINARY)
 
     def _flush(self) -> None:
         """Send what the socket takes, the rest when it takes more."""
@@ -166,7 +171,8 @@ class VersionReader:
         """Connect, in another thread."""
         connection = self._connect()
         try:
-            _prepare(connection.pgconn)
+            if _may_prepare(connection):
+                _prepare(connection.pgconn)
             connection.pgconn.nonblocking = 1
             connection.pgconn.enter_pipeline_mode()
         except psycopg.Error:
@@ -182,6 +188,7 @@ class VersionReader:
             connecting.result().close()
             return
         self._connection = connecting.result()
+        self._may_prepare = _may_prepare(self._connection)
         self._socket = self._connection.pgconn.socket
         self._loop.add_reader(self._socket, self._receive)
 
@@ -216,6 +223,10 @@ def _prepare(pgconn: PGconn) -> None:
     if prepared is None or prepared.status != ExecStatus.COMMAND_OK:
         raise psycopg.OperationalError("the statement cannot be prepared")
     pgconn.get_result()  # None: nothing more comes.
+
+
+def _may_prepare(connection: psycopg.Connection[Any]) -> bool:
+    return connection.prepare_threshold is not None
 
 
 def _versions(result: Any) -> Versions:

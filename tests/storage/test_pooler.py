@@ -1,5 +1,6 @@
 """The service behind PgBouncer in transaction mode, which the gateway finds out by itself."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,11 +14,12 @@ from support.clock import Clock
 from support.pooler import PROGRAM, pooled_postgres
 
 from core.domain.errors import DatabaseTimeout
-from core.domain.model import Tenant
+from core.domain.model import Tenant, Versions
 from core.storage import migrate
 from core.storage.connector import Timeouts
-from core.storage.database import Database
+from core.storage.database import Database, allowing
 from core.storage.tenant_store import Tenants
+from core.storage.version_reader import VersionReader
 from core.transfer.demo import load_demo
 from core.transfer.exporter import export_lines
 
@@ -72,6 +74,47 @@ def test_nothing_stays_behind_in_sessions(app: Flask, pooled_url: str, clock: Cl
     with closing(Database(pooled_url)) as database:
         assert database.read(PREPARED, {}) == [(0,)]
         assert database.read(SETTINGS, {}) == [("auto", "0")]
+
+
+def test_row_security_is_told_in_each_transaction(pooled_url: str):
+    told = "SELECT current_setting('crm.tenants', true)"
+    with closing(Database(pooled_url, row_security=True)) as guarded:
+        for tenants in ((5,), (6, 7), (5,)):
+            with allowing(tenants):
+                assert guarded.read(told, {}) == [(",".join(map(str, tenants)),)]
+    with closing(Database(pooled_url)) as database:
+        assert database.read(told, {}) in ([(None,)], [("",)])
+
+
+def test_versions_are_read_beside_strangers(pooled_url: str):
+    """As the event loop reads them: it finds its statement on whatever server it is lent."""
+
+    async def scenario(database: Database) -> None:
+        loop = asyncio.get_running_loop()
+        with closing(VersionReader(database.connect, loop, timeout_seconds=2)) as reader:
+            before = await versions(reader, TENANT_ID)
+            for number in range(1, ROUNDS + 1):
+                Tenants(database).put(Tenant(TENANT_ID, f"{number}", "UTC", "UTC"))
+                pending = [
+                    asyncio.ensure_future(versions(reader, one))
+                    for one in (TENANT_ID, 999_999_999) * CALLERS
+                ]
+                seen = [await each for each in pending]
+                changed = Versions(before.activities, before.directory + number)
+                assert seen == [changed, Versions(0, 0)] * CALLERS
+
+    with closing(Database(pooled_url)) as database:
+        asyncio.run(asyncio.wait_for(scenario(database), 20))
+
+
+async def versions(reader: VersionReader, tenant_id: int) -> Versions:
+    """Return the versions of a tenant as soon as the reader is connected."""
+    while True:
+        answer: asyncio.Future[Versions | None] = asyncio.get_running_loop().create_future()
+        reader.read(tenant_id, answer.set_result)
+        if (found := await answer) is not None:
+            return found
+        await asyncio.sleep(0.02)
 
 
 def test_limits_hold_in_each_transaction(pooled_url: str):
