@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, Response
 from limits import parse
@@ -23,6 +24,7 @@ from gateway.settings import NO_REDIS, Settings
 CREDENTIAL, TENANT = "credential", "tenant"
 KEY_PREFIX = "crm-limits"
 DIGEST_BYTES = 16
+DEFAULT_PORT = 6379
 
 
 class RateLimits:
@@ -56,12 +58,13 @@ class RateLimits:
 
     def _count(self, subject: str, name: str) -> Usage:
         item = self._limits[subject]
-        shared = self._shared if time.monotonic() >= self._circuit_open_until else None
+        names = (self._scope, subject, name)
         try:
-            return hit(shared or self._own, item, subject, (self._scope, subject, name))
-        except FAILURES:
+            if time.monotonic() >= self._circuit_open_until and self._shared is not None:
+                return hit(self._shared, item, subject, names)
+        except FAILURES:  # A cluster is reached for as soon as there is a client of it.
             self._circuit_open_until = time.monotonic() + RETRY_SECONDS
-            return hit(self._own, item, subject, (self._scope, subject, name))
+        return hit(self._own, item, subject, names)
 
     @cached_property
     def _scope(self) -> str:
@@ -74,9 +77,12 @@ class RateLimits:
             return None
         options: Any = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
         if self._settings.redis_cluster:
-            cluster = str(url).replace("redis", "redis+cluster", 1)
+            # The library would read neither TLS nor an encoded password out of the URL.
+            node = urlsplit(str(url))
+            host, port = node.hostname or "localhost", node.port or DEFAULT_PORT
+            cluster = f"redis+cluster://{f'[{host}]' if ':' in host else host}:{port}"
             return SlidingWindowCounterRateLimiter(
-                RedisClusterStorage(cluster, key_prefix=KEY_PREFIX, **options)
+                RedisClusterStorage(cluster, key_prefix=KEY_PREFIX, url=str(url), **options)
             )
         return SlidingWindowCounterRateLimiter(
             RedisStorage(str(url), key_prefix=KEY_PREFIX, **options)

@@ -2,14 +2,19 @@
 
 import hmac
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from redis import Redis
+from redis import Redis, RedisCluster, RedisError
 from support.callers import Home
 from support.own_servers import OwnServer
+from support.redis_cluster import redis_cluster
 from werkzeug.test import TestResponse
+
+from gateway.auth.rate_limits import CREDENTIAL, RateLimits
+from gateway.settings import Settings
 
 DESKERA, APEX = "/v1/crm/activities", "/activities"
 BAD_KEY = "crm27xabcdefgh27" + "a" * 43
@@ -87,6 +92,49 @@ def test_workers_count_together(make_app: MakeApp, tenant: Home):
     assert last_of(second.test_client(), 2, x_api_key=key).status_code == 429
 
 
+def test_workers_count_together_on_a_cluster(make_app: MakeApp, tenant: Home):
+    key = tenant.caller().key
+    with redis_cluster() as nodes:
+        node = f"redis://127.0.0.1:{nodes[0].port}"
+        limited = {"credential_rate_limit": "3/minute", "tenant_rate_limit": "5/minute"}
+        first, second = (
+            make_app(redis_url=node, redis_cluster=True, redis_deadline_ms=500, **limited)
+            for _ in range(2)
+        )
+        assert last_of(first.test_client(), 2, x_api_key=key).status_code == 200
+        assert last_of(second.test_client(), 2, x_api_key=key).status_code == 429
+        names = [name for each in nodes for name in each.client.keys("crm-limits*")]
+        assert len(names) >= 2
+        for each in nodes:
+            each.process.kill()
+        assert last_of(first.test_client(), 1, x_api_key=key).status_code == 200
+
+
+def test_cluster_that_never_was_counts_nothing(make_app: MakeApp, tenant: Home):
+    limited = {"credential_rate_limit": "2/minute", "redis_cluster": True}
+    client = make_app(redis_url="redis://:p%40ss@127.0.0.1:1", **limited).test_client()
+    key = tenant.caller().key
+    assert last_of(client, 2, x_api_key=key).status_code == 200
+    assert last_of(client, 1, x_api_key=key).status_code == 429
+
+
+def test_cluster_is_reached_as_its_url_says(monkeypatch: pytest.MonkeyPatch):
+    seen: list[dict[str, Any]] = []
+
+    def noted(_self: object, **options: Any) -> None:
+        seen.append(options)
+        raise RedisError
+
+    monkeypatch.setattr(RedisCluster, "__init__", noted)
+    url = "rediss://:p%40ss@cache.internal?ssl_ca_certs=ca.pem"
+    limited = Settings(redis_url=url, redis_cluster=True, credential_rate_limit="2/minute")
+    RateLimits(limited, lambda: "scope").count([(CREDENTIAL, "key")])
+    assert seen[0]["url"] == url
+    assert [(node.host, node.port) for node in seen[0]["startup_nodes"]] == [
+        ("cache.internal", 6379)
+    ]
+
+
 def test_worker_counts_alone_without_redis(make_app: MakeApp, own_redis: OwnServer, tenant: Home):
     limited = {"credential_rate_limit": "3/minute", "redis_url": own_redis.url}
     client, key = make_app(**limited).test_client(), tenant.caller().key
@@ -122,6 +170,25 @@ def test_address_of_failed_logins_is_refused(make_app: MakeApp, tenant: Home):
         APEX, headers={"x-api-key": BAD_KEY}, environ_base={"REMOTE_ADDR": "192.0.2.7"}
     )
     assert elsewhere.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", 429),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", 401),
+        ("::ffff:192.0.2.7", "192.0.2.7", 429),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.8", 401),
+    ],
+    ids=["one network", "two networks", "one mapped", "two mapped"],
+)
+def test_ipv6_network_is_one_client(make_app: MakeApp, first: str, second: str, status: int):
+    client = make_app(failed_login_limit="3/minute").test_client()
+    headers = {"x-api-key": BAD_KEY}
+    for _ in range(3):
+        assert client.get(APEX, headers=headers, environ_base={"REMOTE_ADDR": first}).status_code
+    answer = client.get(APEX, headers=headers, environ_base={"REMOTE_ADDR": second})
+    assert answer.status_code == status
 
 
 def test_requests_without_credential_are_no_logins(make_app: MakeApp):
