@@ -11,10 +11,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from core.storage import clock_zones, migrate
+from core.storage import clock_zones, migrate, roles
 from core.storage.database import Database
 from gateway.embedded import last_run, lease
 from gateway.settings import NO_REDIS, Settings
+
+UNGUARDED = (
+    "GATEWAY_ROW_SECURITY is true, but the role of DATABASE_URL sees every tenant's rows: "
+    f"let it be {roles.SERVICE}, which `crm-gateway db roles --apply` makes; none on Citus"
+)
 
 
 class NotUpgraded(Exception):
@@ -57,6 +62,8 @@ def ready(*, is_service: bool = False) -> Iterator[tuple[Settings, Database]]:
                 raise NotUpgraded("the database lacks migrations: run crm-gateway db upgrade")
             migrate.upgrade(database)
             clock_zones.rezone(database)
+        if is_service and settings.row_security and not roles.hold_for(database):
+            raise click.ClickException(UNGUARDED)
         if is_service and given.database_url is None:
             last_run.record(lease.data_directory(given))
         yield settings, database

@@ -50,3 +50,15 @@ def test_command_distributes_what_upgrade_left(unjoined_database: ClusterDatabas
     first, again = (CliRunner().invoke(main, ["db", "distribute"], env=environ) for _ in range(2))
     assert "distributed now: tenants, activities" in first.output
     assert "nothing more" in again.output
+
+
+def test_row_security_is_refused_with_its_reason(unjoined_database: ClusterDatabase):
+    environ = {"DATABASE_URL": unjoined_database.url, "REDIS_URL": "none"}
+    unjoined_database.join_nodes()
+    with closing(Database(unjoined_database.url)) as database:
+        migrate.upgrade(database)
+    told = CliRunner().invoke(main, ["db", "roles", "--apply"], env=environ)
+    assert (told.exit_code, "on Citus" in told.stderr) == (1, True)
+    environ["GATEWAY_ROW_SECURITY"] = "true"
+    refused = CliRunner().invoke(main, ["serve"], env=environ)
+    assert (refused.exit_code, "none on Citus" in refused.stderr) == (1, True)

@@ -4,17 +4,23 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.exc import ProgrammingError
+from support.cluster_nodes import eventually
+from support.no_exec import stay_here
 from support.own_servers import OwnServer
+from support.streaming_replica import streaming_pair
 
+from core.domain.counters import REPLICA_READS
 from core.domain.model import Tenant
 from core.storage import migrate, roles
 from core.storage.credential_store import Credentials
 from core.storage.database import Database, allow, allowing
 from core.storage.tables import metadata
 from core.storage.tenant_store import Tenants
+from gateway.cli.program import main
 
 DESKERA, APEX = "/v1/crm/activities", "/activities"
 OURS, THEIRS = 501, 502
@@ -36,23 +42,35 @@ class Guarded(NamedTuple):
 @pytest.fixture
 def guarded(own_postgres: OwnServer, make_app: Callable[..., Flask]) -> Iterator[Guarded]:
     """Give two tenants with a record each, behind row-level security."""
-    database = Database(own_postgres.url)
+    keys = tenants_under_roles(own_postgres.url)
+    url = own_postgres.url.replace("postgres@", "crm_service@")
+    client = make_app(database_url=url, row_security=True).test_client()
+    write_for_each(client, keys)
+    yield Guarded(own_postgres.url, client, keys)
+    allow(())
+
+
+def tenants_under_roles(url: str) -> dict[int, str]:
+    """Make the tables, the roles and two tenants; return a key of each."""
+    database = Database(url)
     migrate.upgrade(database)
     roles.apply(database)
     roles.apply(database)  # It may be run again.
-    url = own_postgres.url.replace("postgres@", "crm_service@")
-    client = make_app(database_url=url, row_security=True).test_client()
     keys = {}
     for tenant_id in (OURS, THEIRS):
         Tenants(database).create(Tenant(tenant_id, "T", "UTC", "UTC"))
         keys[tenant_id] = Credentials(database).create(
             tenant_id=tenant_id, user_id=1, scopes=["read", "write", "directory"]
         )
-        made = client.post(APEX, json={"subject": "x"}, headers={"x-api-key": keys[tenant_id]})
-        assert made.status_code == 201, made.text
     database.close()
-    yield Guarded(own_postgres.url, client, keys)
-    allow(())
+    return keys
+
+
+def write_for_each(client: FlaskClient, keys: dict[int, str]) -> None:
+    """Make an activity of each tenant."""
+    for key in keys.values():
+        made = client.post(APEX, json={"subject": "x"}, headers={"x-api-key": key})
+        assert made.status_code == 201, made.text
 
 
 def test_both_dialects_work_under_the_role(guarded: Guarded):
@@ -133,3 +151,42 @@ def test_owner_can_still_migrate(guarded: Guarded):
     migrate.upgrade(owner)
     assert migrate.is_current(owner)
     owner.close()
+
+
+@pytest.mark.parametrize(("role", "code"), [("postgres", 1), ("crm_owner", 1), ("crm_service", 0)])
+def test_service_starts_under_its_role_alone(
+    guarded: Guarded, role: str, code: int, monkeypatch: pytest.MonkeyPatch
+):
+    become = stay_here(monkeypatch)
+    environ = {
+        "DATABASE_URL": guarded.url.replace("postgres@", f"{role}@"),
+        "REDIS_URL": "none",
+        "GATEWAY_ROW_SECURITY": "true",
+    }
+    result = CliRunner().invoke(main, ["serve"], env=environ)
+    assert (result.exit_code, len(become)) == (code, 1 - code), result.stderr
+    assert ("GATEWAY_ROW_SECURITY" in result.stderr) == bool(code)
+
+
+def test_replicas_show_the_tenants_of_the_request(make_app: Callable[..., Flask]):
+    with streaming_pair() as pair:
+        urls = [url.replace("postgres@", "crm_service@") for url in (pair.url, pair.replica.url)]
+        keys = tenants_under_roles(pair.url)
+        app = make_app(
+            database_url=urls[0],
+            database_replica_urls=(urls[1],),
+            row_security=True,
+            answer_cache_bytes=0,
+        )
+        write_for_each(app.test_client(), keys)
+        assert eventually(pair.is_caught_up)
+        for tenant_id, key in keys.items():
+            for path, tenant in ((APEX, "organization_id"), (DESKERA, "tenant_id")):
+                answer = app.test_client().get(path, headers={"x-api-key": key}).json
+                assert [record[tenant] for record in answer["data"]] == [tenant_id]
+        assert app.extensions["database"].counters[REPLICA_READS] == 4
+        replica = Database(urls[1], row_security=True)
+        for tenants in ((), (OURS,), (THEIRS,)):
+            with allowing(tenants):
+                assert [row[0] for row in replica.read(FORGOTTEN, {})] == list(tenants)
+        replica.close()
