@@ -54,34 +54,48 @@ class SharedEntityCache:
     def read(self, tenant_id: int, refs: Iterable[EntityRef]) -> dict[EntityRef, SharedEntry]:
         """Return those of the entities that the cache has, in one call."""
         wanted = list(refs)
-        keys = [self._key(tenant_id, ref) for ref in wanted]
+        if not wanted:
+            return {}
+        names = _Names(self._identity, tenant_id)
+        keys = [names.key(ref) for ref in wanted]
         entries = zip(wanted, keys, self._cache.get_many(keys), strict=True)
-        found = {ref: _decoded(ref, self._checked(key, raw)) for ref, key, raw in entries if raw}
+        found = {ref: _decoded(ref, names.checked(key, raw)) for ref, key, raw in entries if raw}
         return {ref: loaded for ref, loaded in found.items() if loaded is not None}
 
     def write(self, tenant_id: int, loaded_at: int, entities: Iterable[Entity]) -> None:
         """Store entities that were loaded at this version, for all workers."""
-        entries = {}
-        for entity in entities:
-            key = self._key(tenant_id, (entity.kind, entity.id))
+        given = list(entities)
+        if not given:
+            return
+        entries, names = {}, _Names(self._identity, tenant_id)
+        for entity in given:
+            key = names.key((entity.kind, entity.id))
             text = _encoded(entity, loaded_at)
             if len(text) <= MAX_ENTRY_BYTES:
-                entries[key] = self._digest(key, text) + text
+                entries[key] = names.digest(key, text) + text
         self._cache.set_many(entries)
 
-    def _key(self, tenant_id: int, ref: EntityRef) -> str:
+
+class _Names:
+    """The keys and the digests of one tenant's entries; the secret is read once for all."""
+
+    def __init__(self, identity: DatabaseIdentity, tenant_id: int) -> None:
+        self._prefix = f"crm:{{{identity.cache_name}:{tenant_id}}}"
+        self._keyed = blake2b(digest_size=DIGEST_BYTES, key=identity.cache_secret)
+
+    def key(self, ref: EntityRef) -> str:
         kind, id_ = ref
-        return f"crm:{{{self._identity.cache_name}:{tenant_id}}}:{kind}:{id_}"
+        return f"{self._prefix}:{kind}:{id_}"
 
-    def _digest(self, key: str, text: bytes) -> bytes:
-        signed = key.encode() + b"\0" + text
-        secret = self._identity.cache_secret
-        return blake2b(signed, digest_size=DIGEST_BYTES, key=secret).digest()
+    def digest(self, key: str, text: bytes) -> bytes:
+        keyed = self._keyed.copy()
+        keyed.update(key.encode() + b"\0" + text)
+        return keyed.digest()
 
-    def _checked(self, key: str, raw: bytes) -> bytes:
+    def checked(self, key: str, raw: bytes) -> bytes:
         """Return the text of an entry; b"" if it was not written under this key by a gateway."""
         text = raw[DIGEST_BYTES:]
-        is_ours = hmac.compare_digest(raw[:DIGEST_BYTES], self._digest(key, text))
+        is_ours = hmac.compare_digest(raw[:DIGEST_BYTES], self.digest(key, text))
         return text if is_ours else b""
 
 
