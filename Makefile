@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+FUZZ_SECONDS ?= 60
 ROOMS := adapters core gateway
 
 # What vulture cannot see used: names that frameworks look for, and the bodies of declarative files.
@@ -19,7 +20,7 @@ empty :=
 joined = $(subst $(empty) $(empty),,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-faults test-citus lint format golden docs bench lock sbom audit clean
+.PHONY: help install run test test-faults test-citus lint format golden docs bench lock sbom audit fuzz clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +89,10 @@ sbom: $(VENV)/audit ## Write build/sbom.cdx.json: what runs in production, as Cy
 
 audit: $(VENV)/audit ## Look for known holes in what runs, and for doubtful code
 	$(VENV)/audit/bin/python -m deploy.audit check
+
+fuzz: install ## Fuzz what reads bytes of strangers, FUZZ_SECONDS= each, where the fuzzer installs
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement tests/security/fuzzer.txt
+	$(BIN)/python tests/security/fuzz.py --seconds $(FUZZ_SECONDS)
 
 clean: ## Remove .venv, caches and the embedded data that belongs to this .venv
 	@test ! -x $(BIN)/python || $(BIN)/python -c 'from gateway.embedded import lease; print(lease.discard() or "No embedded data removed.")'
