@@ -8,6 +8,7 @@ from flask import Response
 from marshmallow import Schema
 from werkzeug.exceptions import RequestEntityTooLarge, RequestURITooLarge
 
+from adapters.http import MAX_KEY_LENGTH
 from adapters.own_headers import IGNORED_FIELDS, UNKNOWN_COUNT, UPDATED_COUNT
 from core.domain.errors import (
     ActivityNotFound,
@@ -76,9 +77,17 @@ def parameter(name: str, description: str, *, place: str = "query", **schema: An
     return {"name": name, "in": place, "description": description, "schema": schema}
 
 
-def header(name: str, description: str) -> Operation:
-    """Return a request header."""
-    return parameter(name, description, place="header", type="string")
+def header(name: str, description: str, **schema: Any) -> Operation:
+    """Return a request header; `schema` bounds its text."""
+    return parameter(name, description, place="header", type="string", **schema)
+
+
+IDEMPOTENCY_KEY = header(
+    "Idempotency-Key",
+    "A repeat with the same key and body gives the first answer.",
+    minLength=1,
+    maxLength=MAX_KEY_LENGTH,
+)
 
 
 def activity_id(example: int, **schema: Any) -> Operation:

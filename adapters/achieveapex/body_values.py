@@ -19,6 +19,8 @@ Parser = Callable[[Any], Any]
 
 MAX_TYPE_LENGTH = 50
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+TIME_PATTERN = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
+"""Of the API document: what `parse_time` takes."""
 TIME = re.compile(r"(\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 
 

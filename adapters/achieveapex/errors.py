@@ -10,7 +10,7 @@ import re
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, request
+from flask import Response, has_request_context, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from adapters.achieveapex.fields import FIELDS, UNKNOWN_KEY
@@ -93,7 +93,10 @@ class FeathersError(Exception):
 
 def on_feathers_error(error: FeathersError) -> Response:
     """Return the body of an error that this dialect raised itself."""
-    return _answer(error.code, error.message, data=error.data)
+    response = _answer(error.code, error.message, data=error.data)
+    if error.code == HTTPStatus.METHOD_NOT_ALLOWED and has_request_context():
+        response.headers["Allow"] = _offered()
+    return response
 
 
 def on_core_error(error: CoreError) -> Response:
@@ -125,7 +128,7 @@ def on_http_error(error: HTTPException) -> Response:
         return _answer(code, "Page not found", data={"url": url})
     if isinstance(error, MethodNotAllowed):
         response = _answer(code, f"Method {request.method} not allowed")
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+        response.headers["Allow"] = _offered()
         return response
     message = (
         INTERNAL_ERROR
@@ -133,6 +136,12 @@ def on_http_error(error: HTTPException) -> Response:
         else (error.description or error.name)
     )
     return _answer(code, message)
+
+
+def _offered() -> str:
+    """Return the methods that are documented for the request's path."""
+    is_list = request.path.strip("/") == "activities"
+    return "GET, HEAD, OPTIONS, PATCH, POST" if is_list else "DELETE, GET, HEAD, OPTIONS, PATCH"
 
 
 def _invalid(error: InvalidInput) -> Response:

@@ -6,14 +6,17 @@ from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from adapters.achieveapex import schemas
+from adapters.achieveapex.body_values import TIME_PATTERN
 from adapters.achieveapex.errors import (
     FeathersError,
     on_core_error,
     on_feathers_error,
     on_http_error,
 )
-from adapters.achieveapex.fields import EXPANSIONS, FIELDS, UNKNOWN_KEY, Kind
+from adapters.achieveapex.fields import EXPANSIONS, FIELDS, UNKNOWN_KEY, Field, Kind
+from adapters.achieveapex.query_values import null_texts
 from adapters.openapi import (
+    IDEMPOTENCY_KEY,
     NOT_READING,
     Errors,
     Failures,
@@ -35,11 +38,15 @@ _TYPES: dict[Kind, dict[str, Any]] = {
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
     "date": {"type": "string", "format": "date"},
+    "time": {"type": "string", "pattern": TIME_PATTERN},
     "timestamp": {"type": "string", "format": "date-time"},
 }
 _OPERATORS = "A value, or operators in brackets, such as `[$gte]=...`, `[$in][0]=...`, `[$ne]=...`."
 SELECT = parameter(
-    "$select", "Keys of the answer; id is added.", type="array", items={"type": "string"}
+    "$select",
+    "Keys of the answer; id is added.",
+    type="array",
+    items={"type": "string", "enum": [*(field.wire for field in FIELDS), *EXPANSIONS]},
 )
 SORT = parameter(
     "$sort",
@@ -48,10 +55,19 @@ SORT = parameter(
     additionalProperties={"enum": [1, -1]},
     example={"start_date": 1},
 ) | {"style": "deepObject"}
-FILTERS = [
-    parameter(field.wire, _OPERATORS, **_TYPES.get(field.kind, {"type": "string"}))
-    for field in FIELDS
-]
+
+
+def _filter(field: Field) -> Operation:
+    """Return the parameter of a condition, by the type of the column and what null is there."""
+    schema, nulls = _TYPES.get(field.kind, {"type": "string"}), list(null_texts(field))
+    if field.kind == "json":  # Nothing else of it can be compared.
+        schema = {"enum": nulls}
+    elif nulls:
+        schema = {"anyOf": [schema, {"enum": nulls}]}
+    return parameter(field.wire, _OPERATORS, **schema)
+
+
+FILTERS = [_filter(field) for field in FIELDS]
 NARROWING = [SELECT, *FILTERS]
 
 
@@ -124,7 +140,7 @@ LIST: Operation = {
 CREATE: Operation = {
     "operationId": "createActivity",
     "parameters": [
-        header("Idempotency-Key", "A repeat with the same key and body gives the first answer."),
+        IDEMPOTENCY_KEY,
         SELECT,
     ],
     "requestBody": body(schemas.NewActivity, NEW_ACTIVITY),

@@ -33,9 +33,14 @@ _NULL_TEXTS: dict[Kind, tuple[str, ...]] = {
 }
 
 
+def null_texts(field: Field) -> tuple[str, ...]:
+    """Return the texts that a URL has for null."""
+    return _NULL_TEXTS.get(field.kind, ("",)) if field.nullable else ()
+
+
 def parse_value(field: Field, value: Any, path: str) -> Any:
     """Return a value as the column holds it. Raises: InvalidQuery, with the reason."""
-    if value is None or (field.nullable and value in _NULL_TEXTS.get(field.kind, ("",))):
+    if value is None or value in null_texts(field):
         return None
     try:
         return _PARSERS[field.kind](value)

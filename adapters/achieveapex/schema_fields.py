@@ -4,10 +4,12 @@ from typing import Any
 
 from marshmallow import fields
 
+from core.domain.model import MAX_ID
+
 
 def identifier(description: str, *, nullable: bool = False) -> fields.Integer:
     """Return a field for an id."""
-    metadata = {"description": description, "minimum": 1}
+    metadata = {"description": description, "minimum": 1, "maximum": MAX_ID}
     return fields.Integer(strict=True, allow_none=nullable, metadata=metadata)
 
 

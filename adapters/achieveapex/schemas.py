@@ -7,11 +7,12 @@ from docs/dialects/achieveapex.md A27.
 
 from marshmallow import INCLUDE, Schema, fields
 
-from adapters.achieveapex.body_values import MAX_TYPE_LENGTH
+from adapters.achieveapex.body_values import MAX_TYPE_LENGTH, TIME_PATTERN
 from adapters.achieveapex.fields import FIELDS, READ_ONLY
 from adapters.achieveapex.schema_fields import identifier, text, timestamp
-from core.domain.model import MAX_LINKED_IDS
+from core.domain.model import MAX_ID, MAX_LINKED_IDS
 
+WHOLE_DAY = "HH:MM:SS; null for a whole day."
 FIRST = (
     "the first of several. Another id replaces the first, one of the others moves to the front, "
     "null removes all."
@@ -76,13 +77,17 @@ class Activity(Schema):
     location = text("Where it takes place, in free text.")
     location_geocoded = fields.Nested(Place, allow_none=True)
     start_date = text("First day, by the calendar on the wall.", format="date")
-    start_time = text("HH:MM:SS; null for a whole day.", example="14:30:00")
+    start_time = text(WHOLE_DAY, pattern=TIME_PATTERN, example="14:30:00")
     end_date = text("Last day.", format="date")
-    end_time = text("HH:MM:SS; null for a whole day.", example="15:00:00")
+    end_time = text(WHOLE_DAY, pattern=TIME_PATTERN, example="15:00:00")
     duration = fields.Integer(
         strict=True,
         allow_none=True,
-        metadata={"description": "Minutes; null follows the times.", "minimum": 0},
+        metadata={
+            "description": "Minutes; null follows the times.",
+            "minimum": 0,
+            "maximum": MAX_ID,
+        },
     )
     deal_id = identifier("Deal that it serves.", nullable=True)
     contact_id = identifier(f"Contact, {FIRST}", nullable=True)

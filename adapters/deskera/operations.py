@@ -15,6 +15,7 @@ from adapters.deskera.filters import KEYS
 from adapters.deskera.grammar import MAX_BYTES
 from adapters.deskera.query import DEFAULT_PAGE_SIZE, DEFAULT_SORT, MAX_PAGE_SIZE, SORT_FIELDS
 from adapters.openapi import (
+    IDEMPOTENCY_KEY,
     NOT_READING,
     Errors,
     Failures,
@@ -95,9 +96,9 @@ LIST: Operation = {
         ),
         parameter(
             "sortDir",
-            "The direction, in any case.",
+            "The direction, in any case; empty: DESC.",
             type="string",
-            pattern="^([Aa][Ss][Cc]|[Dd][Ee][Ss][Cc])$",
+            pattern="^([Aa][Ss][Cc]|[Dd][Ee][Ss][Cc])?$",
             default="DESC",
         ),
         parameter("query", QUERY, type="string", maxLength=MAX_BYTES),
@@ -107,9 +108,7 @@ LIST: Operation = {
 }
 CREATE: Operation = {
     "operationId": "createActivity",
-    "parameters": [
-        header("Idempotency-Key", "A repeat with the same key and body gives the first answer."),
-    ],
+    "parameters": [IDEMPOTENCY_KEY],
     "requestBody": body(schemas.ActivityBody, SAMPLE_BODY),
     "responses": success(201, "The id of the new activity.")
     | _failures(409, 413, own={400: WRONG_BODY}),
