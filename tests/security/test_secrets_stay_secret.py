@@ -24,6 +24,8 @@ PASSWORD = "hunter2hunter2"
         (f"at postgresql://crm:{PASSWORD}@db/crm", "a URL with a password"),
         (f"rediss://:{PASSWORD}@cache", "a URL with a password"),
         (JWT_SECRET, "the secret of JWTs"),
+        ("-----BEGIN EC PRIVATE KEY-----", "a private key"),
+        ("Set-Cookie: crm_console=eyJrIjoiY3JtMjd4In0.aaaa.bbbb; Secure", "a session"),
     ],
 )
 def test_guard_knows_each_kind(text: str, kind: str):

@@ -25,6 +25,7 @@ from support.certificates import Certificates, make_certificates
 from support.gateway_process import ROOT, command, free_port, make_keys, served
 from support.node_suites import USER, installed, organizations, records, run_suite
 from support.raw_http import connect, request, tls_ports
+from support.secrets_in_logs import secrets_in
 
 from gateway.cli.program import main
 
@@ -182,6 +183,7 @@ def gunicorn(
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
+        assert secrets_in(log.read_text()) == []
 
 
 def test_hangup_reads_the_certificate_anew(
