@@ -37,8 +37,7 @@ from gateway.auth import authenticator, rate_limits
 from gateway.auth.failed_logins import FailedLogins
 from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import TokenVerifier
-from gateway.console import registry as console
-from gateway.console import shell
+from gateway.console import registry, shell
 from gateway.dialect_errors import DIALECT_HEADERS, error_response, owner_of
 from gateway.observability import health, logs, places
 from gateway.observability.log_lines import Lines
@@ -80,11 +79,12 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     _sample_levels(app, metrics)
     app.extensions["health"] = health.Health(probed, redis)
     health.install(app, app.extensions["health"], metrics)
-    log = app.extensions["request_log"] = logs.RequestLog(lines, settings.log_level)
-    app.after_request(_finisher(log, metrics))
     logger = logs.make_logger(lines, settings.log_level)
     if settings.console:
-        console.install(app, database, verified, logger=logger, clock=clock)
+        registry.install(app, database, verified, logger=logger, clock=clock)
+    incidents = app.extensions.get("incidents")
+    log = app.extensions["request_log"] = logs.RequestLog(lines, settings.log_level, incidents)
+    app.after_request(_finisher(log, metrics))
     _install_last_handlers(app, logger)
     return app
 

@@ -29,6 +29,7 @@ DEMO_TOKEN = "sampleaccesstoken"
 """The token on Deskera's page: a key in the demo data, and the one key of another form."""
 DEMO_TENANT_ID = 64797
 DEMO_KEY_ID = "sampleaccess"
+MAX_NAME = 100
 USE_STEP = timedelta(minutes=1)
 """How exactly the last use of a key is known."""
 
@@ -41,6 +42,11 @@ _columns = credentials.c
 _FIND = f"""
     SELECT {", ".join(column.name for column in _columns)} FROM credentials
     WHERE tenant_id = %(tenant_id)s::BIGINT AND id = %(key_id)s::TEXT"""
+_OF_TENANT = f"""
+    SELECT {", ".join(column.name for column in _columns)} FROM credentials
+    WHERE tenant_id = %(tenant_id)s::BIGINT AND (%(text)s::TEXT = ''
+        OR strpos(id, %(text)s::TEXT) > 0 OR strpos(lower(name), lower(%(text)s::TEXT)) > 0)
+    ORDER BY created_at DESC, id LIMIT %(limit)s::BIGINT OFFSET %(offset)s::BIGINT"""
 
 
 class Credential(NamedTuple):
@@ -108,8 +114,8 @@ class Credentials:
     ) -> str:
         """Store a new key and return it: the only time that it is seen whole.
 
-        Raises: InvalidEntity, naming the user, the scopes or the expiry; EntityNotFound, if there
-        is no such tenant; Unavailable.
+        Raises: InvalidEntity, naming the user, the scopes, the expiry or the name; EntityNotFound,
+        if there is no such tenant; Unavailable.
         """
         key_id, token = _new_key(tenant_id)
         now = self._clock()
@@ -118,6 +124,8 @@ class Credentials:
             raise InvalidEntity("user_id", f"must be a whole number from 1 to {MAX_ID}")
         if expires_at is not None and expires_at <= now:
             raise InvalidEntity("expires_at", "must be in the future")
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise InvalidEntity("name", f"must be at most {MAX_NAME} printable letters")
         credential = Credential(
             tenant_id, key_id, digest_of(token), user_id, chosen, now, expires_at, None, name
         )
@@ -157,6 +165,17 @@ class Credentials:
         with allowing((tenant_id,)):
             found = self._database.read(_FIND, {"tenant_id": tenant_id, "key_id": key_id})
         return _to_credential(found[0]) if found else None
+
+    def of_tenant(
+        self, tenant_id: int, *, text: str = "", limit: int, offset: int = 0
+    ) -> Sequence[Credential]:
+        """Return a tenant's keys, newest first, whose id or name has `text` in it.
+
+        Raises: Unavailable.
+        """
+        wanted = {"tenant_id": tenant_id, "text": text, "limit": limit, "offset": offset}
+        with allowing((tenant_id,)):
+            return [_to_credential(row) for row in self._database.read(_OF_TENANT, wanted)]
 
     def list(self) -> "list[Credential]":
         """Return every stored key, by tenant and age. Raises: Unavailable."""

@@ -9,6 +9,7 @@ import click
 from core.domain import validators
 from core.storage.credential_store import (
     DEFAULT_SCOPES,
+    MAX_NAME,
     SCOPES,
     Credential,
     Credentials,
@@ -26,7 +27,6 @@ DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])", re.ASCII)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 COLUMNS = "{:<28} {:>16} {:>16}  {:<26} {:<20} {:<20} {:<8} {}"
 HEADINGS = ("ID", "TENANT", "USER", "SCOPES", "EXPIRES", "LAST USE", "STATE", "NAME")
-MAX_NAME = 100
 JTI_BYTES = 12
 NEVER = "never"
 

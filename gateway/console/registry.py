@@ -11,14 +11,15 @@ from core.storage import migrate
 from core.storage.database import Database
 from core.storage.revocation_store import Revocations
 from gateway.auth.authenticator import Authenticator
-from gateway.console import login_page, overview_page
+from gateway.console import credentials_page, incidents_page, login_page, overview_page
 from gateway.console.login_sessions import LoginSessions
 from gateway.console.session_cookie import ConsoleSessions, SigningKey
 from gateway.console.shell import EXTENSION, PREFIX, Console, MenuItem, blueprint
 from gateway.observability.history import History
+from gateway.observability.incidents import Incidents
 from gateway.observability.metrics import Metrics
 
-PAGES = (overview_page,)
+PAGES = (overview_page, credentials_page, incidents_page)
 MENU = tuple(MenuItem(page.VIEW, page.TITLE) for page in PAGES)
 
 
@@ -39,14 +40,14 @@ def install(
     """Add the console to an application that has its core, its metrics and its health."""
     metrics: Metrics = app.extensions["metrics"]
     key = SigningKey(lambda: migrate.identity(database).cache_secret)
-    logins = LoginSessions(
-        authenticator, app.extensions["credentials"], Revocations(database, clock), clock=clock
-    )
+    revocations = app.extensions[credentials_page.REVOCATIONS] = Revocations(database, clock)
+    logins = LoginSessions(authenticator, app.extensions["credentials"], revocations, clock=clock)
     app.extensions[EXTENSION] = Console(
         logins, key, logger, metrics.count_credential_failure, MENU, login_page.VIEW
     )
     app.extensions["clock"] = clock
     app.extensions[overview_page.HISTORY] = History(metrics)
+    app.extensions[incidents_page.INCIDENTS] = Incidents(metrics.directory)
     app.session_interface = ConsoleSessions(key, path=PREFIX)
     app.jinja_env.undefined = StrictUndefined
     app.register_blueprint(blueprint)

@@ -17,6 +17,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from core.domain.model import Principal
 from gateway.observability import terminal
+from gateway.observability.incidents import Incidents, kind_of
 from gateway.observability.log_lines import Lines
 from gateway.request import Request, current_request
 
@@ -29,9 +30,13 @@ SERVER_ERROR = 500
 class RequestLog:
     """Writes a line for every request, straight to `lines`: it is the one log of the hot path."""
 
-    def __init__(self, lines: Lines, level: str) -> None:
-        """Write what is at or above a level: server errors are errors, probes are for debugging."""
+    def __init__(self, lines: Lines, level: str, incidents: Incidents | None = None) -> None:
+        """Write what is at or above a level: server errors are errors, probes are for debugging.
+
+        Lines of requests that failed or were slow are left with `incidents`, too.
+        """
         self._lines = lines
+        self._incidents = incidents
         self._render: Callable[[dict[str, Any]], bytes] = (
             terminal.render if lines.is_terminal else orjson.dumps
         )
@@ -65,7 +70,8 @@ class RequestLog:
     ) -> None:
         """Write the line of an answered request; `refusal` says why a credential was not taken."""
         level = _level(status, dialect)
-        if level < self._level:
+        incidents = self._incidents if kind_of(status, seconds) else None
+        if level < self._level and incidents is None:
             return
         line = {
             "event": "request",
@@ -82,7 +88,10 @@ class RequestLog:
         }
         if refusal is not None:
             line["refusal"] = refusal
-        self._lines.write(self._render(line))
+        if incidents is not None:
+            incidents.note(line, principal, seconds)
+        if level >= self._level:
+            self._lines.write(self._render(line))
 
 
 def _level(status: int, blueprint: str | None) -> int:

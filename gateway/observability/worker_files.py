@@ -55,7 +55,7 @@ class Numbers:
         if self._directory is None:
             return [self._own_now()]
         files = self._directory.glob(f"{self._name}_*.bin")
-        return [self._read(file) for file in files if _pid(file) is not None]
+        return [self._read(file) for file in files if pid_of(file) is not None]
 
     def _own_now(self) -> Sequence[int]:
         return [self.own[place] for place in range(self._size)]
@@ -77,8 +77,8 @@ class Numbers:
         """Add the counters of workers that ended to the archive; the directory is locked."""
         assert self._directory is not None
         for file in self._directory.glob(f"{self._name}_*.bin"):
-            pid = _pid(file)
-            if pid is not None and not _lives(pid):
+            pid = pid_of(file)
+            if pid is not None and not lives(pid):
                 total = self._mapped(ARCHIVE)
                 for place, number in enumerate(self._read(file)[: self._counters]):
                     total[place] += number
@@ -89,18 +89,20 @@ def archive_database_files(directory: Path) -> None:
     """Add what prometheus_client's counters of workers that ended hold to an archive."""
     for file in directory.glob("*.db"):
         kind, _, _ = file.stem.partition("_")
-        pid = _pid(file)
-        if pid is not None and not _lives(pid):
+        pid = pid_of(file)
+        if pid is not None and not lives(pid):
             _add(file, to=directory / f"{kind}_{ARCHIVE}.db")
             file.unlink()
 
 
-def _pid(file: Path) -> int | None:
+def pid_of(file: Path) -> int | None:
+    """Return the number of the process whose file it is."""
     pid = file.stem.rpartition("_")[2]
     return int(pid) if pid.isdigit() else None
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Return whether a process of this account has the number."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, PermissionError):  # Another account's has the number by now.
