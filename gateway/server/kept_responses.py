@@ -1,7 +1,8 @@
 """KeptResponses: whole responses that may be sent again while the tenant's versions stand.
 
 A response is kept only where that pays: when it was asked for twice under the same versions, and
-while most of what is kept for its tenant is asked for again. Used by one event loop alone.
+while most of what is kept for its tenant is asked for again. Where it does not pay, a response
+costs one look-up. Used by one event loop alone.
 """
 
 from typing import NamedTuple
@@ -16,8 +17,10 @@ HIT_WINDOW = 64
 """Kept responses of one tenant after which its past counts half."""
 MIN_HIT_RATE = 0.5
 """Hits for each kept response, on average, below which a tenant is bypassed."""
-SAMPLE_EVERY = 16
-"""Of the responses of a bypassed tenant one in so many is kept, to see if that changed."""
+MIN_KEPT = 16
+"""Kept responses of one tenant before which it is not bypassed."""
+QUIET_REQUESTS = 32
+"""Requests in a row at the same versions after which a bypassed tenant is considered again."""
 ENTRY_BYTES = 1024
 """What an entry takes beside its body and headers: key, versions, objects."""
 
@@ -48,22 +51,29 @@ class KeptResponse(NamedTuple):
 class HitRate:
     """How often the kept responses of one tenant were used."""
 
+    __slots__ = ("_in_a_row", "_versions", "hits", "kept")
+
     def __init__(self) -> None:
         """Begin without a past."""
         self.kept = 0.0
         self.hits = 0.0
-        self.bypassed = 0
+        self._versions = Versions(0, 0)
+        self._in_a_row = 0
 
-    def admit(self) -> bool:
-        """Return whether to keep a response now, and count it."""
+    def pays(self, versions: Versions) -> bool:
+        """Note a response at these versions; return whether keeping may pay for the tenant now."""
+        if versions == self._versions:
+            self._in_a_row += 1
+        else:
+            self._versions, self._in_a_row = versions, 0
+        is_poor = self.kept >= MIN_KEPT and self.hits < MIN_HIT_RATE * self.kept
+        return not is_poor or self._in_a_row >= QUIET_REQUESTS
+
+    def count_kept(self) -> None:
+        """Note that a response was kept."""
         if self.kept >= HIT_WINDOW:
             self.kept, self.hits = self.kept / 2, self.hits / 2
-        if self.kept >= SAMPLE_EVERY and self.hits < MIN_HIT_RATE * self.kept:
-            self.bypassed += 1
-            if self.bypassed % SAMPLE_EVERY:
-                return False
         self.kept += 1
-        return True
 
 
 class KeptResponses:
@@ -75,8 +85,8 @@ class KeptResponses:
         self._responses: LRUCache[bytes, KeptResponse] = LRUCache(
             max(1, max_bytes), getsizeof=lambda kept: kept.size
         )
-        self._last_versions: LRUCache[bytes, Versions] = LRUCache(MAX_KNOWN_KEYS)
-        self._hit_rates: LRUCache[int, HitRate] = LRUCache(MAX_KNOWN_KEYS)
+        self._last_versions: dict[bytes, Versions] = {}
+        self._hit_rates: dict[int, HitRate] = {}
 
     @property
     def size(self) -> int:
@@ -99,18 +109,27 @@ class KeptResponses:
         """Let go of a response that is not right any more."""
         self._responses.pop(key, None)
 
-    def consider(self, key: bytes, kept: KeptResponse) -> None:
-        """Keep a response if it was the same when it was last asked for, and if that pays."""
-        versions = kept.shown.versions
-        is_repeated = self._last_versions.get(key) == versions
+    def admits(self, key: bytes, tenant_id: int, versions: Versions) -> bool:
+        """Return whether to keep a response: it met these versions before, and that pays."""
+        if not self._hit_rate(tenant_id).pays(versions):
+            return False
+        if self._last_versions.get(key) == versions:
+            return True
+        if len(self._last_versions) >= MAX_KNOWN_KEYS:
+            self._last_versions.clear()
         self._last_versions[key] = versions
-        if not is_repeated or kept.size > self._max_bytes:
-            return
-        if self._hit_rate(kept.shown.tenant_id).admit():
+        return False
+
+    def keep(self, key: bytes, kept: KeptResponse) -> None:
+        """Keep a response that was admitted."""
+        if kept.size <= self._max_bytes:
+            self._hit_rate(kept.shown.tenant_id).count_kept()
             self._responses[key] = kept
 
     def _hit_rate(self, tenant_id: int) -> HitRate:
         rate = self._hit_rates.get(tenant_id)
         if rate is None:
+            if len(self._hit_rates) >= MAX_KNOWN_KEYS:
+                self._hit_rates.clear()
             rate = self._hit_rates[tenant_id] = HitRate()
         return rate

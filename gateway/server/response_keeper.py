@@ -131,9 +131,11 @@ class ResponseKeeper:
         if key is None or shown is None or response.status not in STATUSES:
             return
         tenant_id, versions = shown
+        if not self._responses.admits(key, tenant_id, versions):
+            return
         principal, route = environ[ANSWERED]
         about = Shown(tenant_id, versions, principal, environ[DIALECT], route)
-        self._responses.consider(key, KeptResponse(response, about))
+        self._responses.keep(key, KeptResponse(response, about))
 
 
 def _key_of(environ: Environ) -> bytes | None:
