@@ -1,9 +1,9 @@
 """Requests that were asked before: single reads, many connections, many tenants; and imports."""
 
+import os
 import subprocess
 import sys
 import time
-from os import environ
 from pathlib import Path
 
 import psycopg
@@ -13,6 +13,8 @@ from deploy.bench.bench import Bench
 from deploy.bench.servers import ServerError
 
 AGAIN_IDS = 200
+MANY_WARMUP_FACTOR = 8
+"""Each worker has to meet each tenant two or three times, and to read its directory once."""
 CONNECTIONS = (1, 16, 64)
 IMPORTED_TENANT = 1
 IMPORT_SECONDS = 120
@@ -49,7 +51,8 @@ def _vary_connections(bench: Bench) -> None:
 def _many_tenants(bench: Bench) -> None:
     """Load the first pages of very many tenants, each of them with a credential of its own."""
     tenant_ids = bench.plan.many.tenant_ids
-    bench.compare("many", ("many",), workload.deskera_pages(tenant_ids, [1]), warmup_factor=3)
+    pages = workload.deskera_pages(tenant_ids, [1])
+    bench.compare("many", ("many",), pages, warmup_factor=MANY_WARMUP_FACTOR)
     bench.stop("many")
 
 
@@ -62,20 +65,29 @@ def measure_import(bench: Bench) -> None:
     url = bench.empty_database("imported")
     _command(url, "db", "upgrade")
     bench.show_progress(f"import: {records:,} records")
-    began_at = time.perf_counter()
-    _command(url, "import", str(exported))
-    seconds = time.perf_counter() - began_at
+    _command(url, "import", os.devnull)  # The first start may compile what is installed.
+    start_seconds, all_seconds = (
+        _import_seconds(url, path) for path in (os.devnull, str(exported))
+    )
+    seconds = all_seconds - start_seconds
     with psycopg.connect(url) as connection:
         stored = connection.execute("SELECT count(*) FROM activities").fetchone()
     if stored is None or not stored[0]:
         raise ServerError("nothing was imported")
     bench.record("import", {"records_per_second": records / seconds})
+    bench.record("import", {"with_start_of_program": records / all_seconds})
+
+
+def _import_seconds(url: str, path: str) -> float:
+    began_at = time.perf_counter()
+    _command(url, "import", path)
+    return time.perf_counter() - began_at
 
 
 def _command(url: str, *words: str, output: object = subprocess.DEVNULL) -> None:
     subprocess.run(
         [sys.executable, "-m", "gateway", *words],
-        env={**environ, "DATABASE_URL": url, "REDIS_URL": "none"},
+        env={**os.environ, "DATABASE_URL": url, "REDIS_URL": "none"},
         cwd=Path(__file__).parents[2],
         stdout=output,
         stderr=subprocess.DEVNULL,
