@@ -19,6 +19,12 @@ BEGAN = "gateway.began"
 """Where a server notes when the whole request had come, by the clock of `time.perf_counter`."""
 ANSWERED = "gateway.answered"
 """Where the application tells the server who was answered, and by which route."""
+UNDECIDED = -1
+"""What who admits long bodies returns for one of which he cannot tell now."""
+SPOOL = "gateway.spool"
+"""Where a server leaves a body that it wrote to disk: an object whose `file` is open."""
+STREAM = "gateway.stream"
+"""Where a view leaves the stream of its response's body, which the server reads and sends."""
 
 
 def request_id(environ: Mapping[str, Any]) -> str:

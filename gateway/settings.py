@@ -153,6 +153,12 @@ class Settings:
         "Largest request body; a larger one is answered 413",
         default=2**20,
     )
+    import_bytes: int = setting(
+        "GATEWAY_IMPORT_BYTES",
+        number_between(1024, 2**40),
+        "Largest file that the console imports; it comes to `TMPDIR` first",
+        default=2**28,
+    )
     apex_default_limit: int = setting(
         "GATEWAY_APEX_DEFAULT_LIMIT",
         number_between(1, 10_000),

@@ -11,15 +11,26 @@ from core.storage import migrate
 from core.storage.database import Database
 from core.storage.revocation_store import Revocations
 from gateway.auth.authenticator import Authenticator
-from gateway.console import credentials_page, incidents_page, login_page, overview_page
+from gateway.console import (
+    activity_page,
+    credentials_page,
+    directory_page,
+    incidents_page,
+    login_page,
+    overview_page,
+    transfer_page,
+)
 from gateway.console.login_sessions import LoginSessions
 from gateway.console.session_cookie import ConsoleSessions, SigningKey
 from gateway.console.shell import EXTENSION, PREFIX, Console, MenuItem, blueprint
+from gateway.console.transfers import Transfers
+from gateway.console.upload_admission import UploadAdmission
 from gateway.observability.history import History
 from gateway.observability.incidents import Incidents
 from gateway.observability.metrics import Metrics
+from gateway.settings import Settings
 
-PAGES = (overview_page, credentials_page, incidents_page)
+PAGES = (overview_page, activity_page, directory_page, credentials_page, incidents_page)
 MENU = tuple(MenuItem(page.VIEW, page.TITLE) for page in PAGES)
 
 
@@ -48,6 +59,16 @@ def install(
     app.extensions["clock"] = clock
     app.extensions[overview_page.HISTORY] = History(metrics)
     app.extensions[incidents_page.INCIDENTS] = Incidents(metrics.directory)
+    settings: Settings = app.extensions["settings"]
+    app.extensions[transfer_page.EXTENSION] = Transfers(settings, database, logger)
+    admission = UploadAdmission(
+        key,
+        path=f"{PREFIX}{transfer_page.IMPORTS_PATH}",
+        max_bytes=settings.import_bytes,
+        clock=clock,
+    )
+    app.extensions["admit_upload"] = admission
+    app.extensions["prepare_uploads"] = admission.prepare
     app.session_interface = ConsoleSessions(key, path=PREFIX)
     app.jinja_env.undefined = StrictUndefined
     app.register_blueprint(blueprint)

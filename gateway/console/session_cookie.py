@@ -36,6 +36,20 @@ class SigningKey:
         """The key, made from the database's secret. Raises: Unavailable."""
         return hmac.digest(self._read_secret(), PURPOSE, "sha256")
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it has been read."""
+        return "value" in self.__dict__
+
+    def serializer(self) -> URLSafeTimedSerializer:
+        """Return what writes and reads cookies. Raises: Unavailable."""
+        return URLSafeTimedSerializer(
+            self.value,
+            salt=PURPOSE,
+            serializer=session_json_serializer,
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )
+
 
 class ConsoleSessions(SecureCookieSessionInterface):
     """Opens sessions below one path, and nowhere else."""
@@ -59,12 +73,7 @@ class ConsoleSessions(SecureCookieSessionInterface):
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
         """Return what signs; the application itself has no secret key."""
-        return URLSafeTimedSerializer(
-            self._key.value,
-            salt=PURPOSE,
-            serializer=session_json_serializer,
-            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
-        )
+        return self._key.serializer()
 
     def get_cookie_name(self, app: Flask) -> str:
         """Return a name that tells whose it is."""

@@ -120,6 +120,8 @@ class _FrontMaker:
         self._logger = logs.make_logger(lines, self.settings.log_level)
         self._files = FileWork(loop)
         self._uploads = Uploads(parts.get("admit_upload", admit_nobody))
+        if "prepare_uploads" in parts:
+            self._files.run(parts["prepare_uploads"], lambda _: None)
         self._limits = limits = Limits(
             max_body_bytes=self.settings.max_body_bytes,
             max_connections=self.settings.max_connections,

@@ -14,7 +14,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from gateway.request import BEGAN, request_id
+from gateway.request import BEGAN, STREAM, request_id
 from gateway.server.environ import Environ
 from gateway.server.fair_queue import Job
 from gateway.server.job_owners import STRANGERS, JobOwners
@@ -28,8 +28,6 @@ Reply = Callable[[Response], None]
 LoopRoute = Callable[[Environ, Reply], None]
 
 CREDENTIAL = "gateway.credential"
-STREAM = "gateway.stream"
-"""Where a view leaves a `Stream` of the body of its response, in the environ."""
 TOO_BUSY = "Too many requests wait already; try again in a moment."
 CONSTANTS: Environ = {
     "SCRIPT_NAME": "",

@@ -11,10 +11,11 @@ from typing import Any
 
 import httptools
 
+from gateway.request import SPOOL
 from gateway.server.environ import Environ, add_headers, split_target
 from gateway.server.limits import Limits
 from gateway.server.refusals import Refusal
-from gateway.server.uploads import SPOOL, Spool, Uploads
+from gateway.server.uploads import Spool, Uploads
 
 END_OF_HEAD = b"\r\n\r\n"
 VERSIONS = frozenset({"1.0", "1.1"})

@@ -67,6 +67,8 @@ class Writer:
         connection = CLOSE if is_last else KEEP if is_old else ""
         if stream is not None and not is_old:
             connection += CHUNKED
+        if stream is not None:  # Its length is not known.
+            headers = [header for header in headers if header[0].lower() != "content-length"]
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
         if status in BODILESS_STATUSES or method == "HEAD":
             body = b""

@@ -14,21 +14,22 @@ from http import HTTPStatus
 from io import FileIO
 from threading import BoundedSemaphore
 
+from gateway.request import UNDECIDED
 from gateway.server.environ import Environ
 from gateway.server.refusals import Refusal
 
-SPOOL = "gateway.spool"
-"""Where a whole request has the `Spool` of its body, in the environ."""
 UPLOADS_AT_A_TIME = 2
 LEAST_BYTES_PER_SECOND = 64 * 2**10
 """A body that comes more slowly, on average, is given up."""
 NO_ROOM = "There is no room on disk."
 
 Admit = Callable[[Environ], int | None]
-"""Tells by a request's head how long its body may be on disk; None: it is one like all others.
+"""Tells by a request's head how long its body may be on disk; 0: the caller may not send it.
 
-Raises: Refusal, if the caller may not send it.
+None: it is one like all others. `UNDECIDED`: that cannot be told now.
 """
+NOT_ADMITTED = "Only who is logged in may send a file."
+TRY_AGAIN = "Nobody can be let in at the moment; try again."
 
 
 def admit_nobody(_environ: Environ) -> int | None:
@@ -93,6 +94,10 @@ class Uploads:
         limit = self._admit(environ)
         if limit is None:
             return None
+        if limit == UNDECIDED:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, TRY_AGAIN)
+        if not limit:
+            raise Refusal(HTTPStatus.FORBIDDEN, NOT_ADMITTED)
         if length > limit:
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
         if not self._places.acquire(blocking=False):

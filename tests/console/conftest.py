@@ -8,6 +8,7 @@ from flask import Flask
 from playwright.sync_api import Browser
 from support.browser import chromium
 from support.callers import Home
+from support.clock import Clock
 from support.console_visitor import ADMIN, Visitor, admin_of
 from support.gateway_process import served
 
@@ -63,3 +64,11 @@ def admin_key(database_url: str) -> str:
     key = Credentials(database).create(tenant_id=tenant_id, user_id=1, scopes=ADMIN)
     database.close()
     return key
+
+
+@pytest.fixture
+def neighbour(app: Flask, database: Database, tenant: Home, clock: Clock) -> Home:
+    """Give another tenant, which the admin has nothing to do with."""
+    home = Home(tenant.id + 900_000, app, clock)
+    Tenants(database).create(Tenant(home.id, "Neighbour", "UTC", "UTC"))
+    return home

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from support.dialects import DIALECTS, Dialect
-from support.field_table import NOT_SHOWN, PATH, achieveapex_keys, cell, deskera_keys, document
+from support.field_table import PATH, document
 from support.strategies import BLANK, records
 
 from core.domain.model import Activity, Tenant
+from gateway.console.field_rules import KEYS, rule_of
 
-KEYS = {"deskera": deskera_keys(), "achieveapex": achieveapex_keys()}
 both = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 
 
@@ -42,7 +42,7 @@ def test_declaration_names_fields_behind_keys(dialect: Dialect) -> None:
 @both
 def test_fields_not_shown_are_known(dialect: Dialect) -> None:
     """Both lists are what the vendors' pages leave out of each dialect."""
-    hidden = {name for name in Activity._fields if cell(name, KEYS[dialect.name]) == NOT_SHOWN}
+    hidden = {name for name in Activity._fields if not rule_of(name, dialect.name).is_shown}
     assert hidden == HIDDEN[dialect.name]
 
 

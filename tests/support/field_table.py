@@ -5,13 +5,10 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from adapters.achieveapex.fields import EXPANSIONS
-from adapters.achieveapex.fields import FIELDS as ACHIEVEAPEX_FIELDS
-from adapters.deskera.fields import FIELDS as DESKERA_FIELDS
-from adapters.deskera.fields import WRITABLE
 from core.domain.model import Activity
+from gateway.console.field_rules import KEYS, FieldRule, Key, rule_of
 
 PATH = Path(__file__).parents[2] / "docs" / "fields.md"
 NOT_SHOWN = "not shown"
@@ -33,61 +30,34 @@ test holds it against them. The rows are the fields of `core.domain.model.Activi
 """
 
 
-class Key(NamedTuple):
-    """One key of a wire: the fields behind it, the one that it shows first, and how true it is."""
-
-    wire: str
-    canonical: tuple[str, ...]
-    fidelity: str
-    is_writable: bool
-
-    def __str__(self) -> str:
-        """Return the key as the table names it."""
-        return f"`{self.wire}`" if self.is_writable else f"`{self.wire}` *(r)*"
+def named(key: Key) -> str:
+    """Return a key as the table names it."""
+    return f"`{key.wire}`" if key.is_writable else f"`{key.wire}` *(r)*"
 
 
-def deskera_keys() -> list[Key]:
-    """Return the keys of Deskera's declaration, in the order of the wire."""
-    return [
-        Key(field.wire, field.canonical, field.fidelity, field in WRITABLE)
-        for field in DESKERA_FIELDS
-    ]
-
-
-def achieveapex_keys() -> list[Key]:
-    """Return the keys of AchieveApex's declaration, in the order of the wire."""
-    return [
-        Key(field.wire, field.canonical, field.fidelity, field.parse is not None)
-        for field in ACHIEVEAPEX_FIELDS
-    ]
-
-
-def cell(field: str, keys: Iterable[Key]) -> str:
+def cell(rule: FieldRule) -> str:
     """Return what one dialect makes of one field."""
-    behind = [key for key in keys if field in key.canonical]
-    own = [f"{key}: {key.fidelity}" for key in behind if key.canonical[0] == field]
-    if own:
-        return "<br>".join(own)
-    return f"follows {', '.join(map(str, behind))}" if behind else NOT_SHOWN
+    if rule.own:
+        return "<br>".join(f"{named(key)}: {key.fidelity}" for key in rule.own)
+    return f"follows {', '.join(map(named, rule.followed))}" if rule.followed else NOT_SHOWN
 
 
 def without_field(keys: Iterable[Key]) -> str:
     """Return the keys that stand for no field."""
-    return "; ".join(f"{key}: {key.fidelity}" for key in keys if not key.canonical) or "none"
+    return "; ".join(f"{named(key)}: {key.fidelity}" for key in keys if not key.canonical) or "none"
 
 
 def document() -> str:
     """Return the whole page."""
-    deskera, achieveapex = deskera_keys(), achieveapex_keys()
     rows = [
-        f"| `{field}` | {cell(field, deskera)} | {cell(field, achieveapex)} |\n"
+        f"| `{field}` | {' | '.join(cell(rule_of(field, dialect)) for dialect in KEYS)} |\n"
         for field in Activity._fields
     ]
     expansions = ", ".join(f"`{name}`" for name in EXPANSIONS)
     tail = (
         "\nKeys that stand for no field:\n\n"
-        f"- Deskera: {without_field(deskera)}\n"
-        f"- AchieveApex: {without_field(achieveapex)}\n\n"
+        f"- Deskera: {without_field(KEYS['deskera'])}\n"
+        f"- AchieveApex: {without_field(KEYS['achieveapex'])}\n\n"
         f"AchieveApex adds {expansions}\n"
         "where a call asks for them; like Deskera's details they come from the directory and\n"
         "cannot be written.\n"
