@@ -2,20 +2,23 @@
 
 It has a connection of its own, which no request can wait for. Half a second after a beat comes
 the next; one that has no answer within a second opens the circuit, so that at most 1.5 s pass
-until a frozen server is known, and the next answer closes the circuit.
+until a frozen server is known, and the next answer closes the circuit. Each answer tells the time,
+too: the gateways of a database take the present from its clock, and not each from its own.
 """
 
+import time
 from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
 
 import psycopg
 
+from core.domain.clock import SharedClock
 from core.storage.circuit import Circuit
 
 INTERVAL_SECONDS = 0.5
 RETRY_SECONDS = 0.25
-QUESTION = "SELECT 1"
+QUESTION = "SELECT extract(epoch FROM clock_timestamp())::FLOAT8"
 
 
 class Heartbeat:
@@ -25,11 +28,13 @@ class Heartbeat:
         """Ask nothing yet; `connect` makes connections whose statements end in time."""
         self._circuit = circuit
         self._connect = connect
+        self.clock = SharedClock()
+        """What each answer tells the time to."""
         self._connection: psycopg.Connection[Any] | None = None
         self._stopping = Event()
 
     def start(self) -> None:
-        """Beat from now on, in a thread of its own."""
+        """Beat from now on, in a thread of its own, and once at once."""
         self._circuit.is_watched = True
         # A daemon, because a process must be able to end while a server is frozen.
         Thread(target=self._run, name="heartbeat", daemon=True).start()
@@ -39,8 +44,10 @@ class Heartbeat:
         self._stopping.set()
 
     def _run(self) -> None:
-        while not self._stopping.wait(RETRY_SECONDS if self._circuit.is_open else INTERVAL_SECONDS):
+        pause = 0.0
+        while not self._stopping.wait(pause):
             self.beat()
+            pause = RETRY_SECONDS if self._circuit.is_open else INTERVAL_SECONDS
         self._disconnect()
 
     def beat(self) -> None:
@@ -48,7 +55,7 @@ class Heartbeat:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            self._connection.execute(QUESTION, prepare=False)
+            self._read_clock(self._connection)
         except psycopg.Error:
             self._disconnect()
             if not self._circuit.is_open:
@@ -56,6 +63,13 @@ class Heartbeat:
         else:
             if self._circuit.is_open:
                 self._circuit.close()
+
+    def _read_clock(self, connection: psycopg.Connection[Any]) -> None:
+        sent_at = time.monotonic()
+        answer = connection.execute(QUESTION, prepare=False)
+        received_at = time.monotonic()
+        for (reading,) in answer:
+            self.clock.learn(reading, sent_at=sent_at, received_at=received_at)
 
     def _disconnect(self) -> None:
         if self._connection is not None:
