@@ -90,7 +90,7 @@ def running(
         _wait_until_ready(process, probed, log, tls)
         yield Gateway(port, process)
     finally:
-        _end(process)
+        end(process)
         assert secrets_in(log.read_text(errors="replace")) == []
 
 
@@ -118,7 +118,8 @@ def _is_ready(port: int, tls: ssl.SSLContext | None) -> bool:
         connection.close()
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End a gateway in order, or by force if it does not; one that has ended stays so."""
     if process.poll() is not None:
         return
     process.send_signal(signal.SIGTERM)
