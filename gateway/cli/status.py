@@ -13,6 +13,7 @@ from rich.text import Text
 from gateway.observability.health import FAIL, PASS, WARN
 
 TIMEOUT_SECONDS = 5
+NO_HEALTH = "tells nothing of its health: with GATEWAY_OPS_PORT that port does, and no other"
 COLOURS = {PASS: "green", WARN: "yellow", FAIL: "red"}
 
 
@@ -28,6 +29,8 @@ def status(url: str) -> None:
         ready, version = _fetch(f"{base}/health/ready"), _fetch(f"{base}/version")
     except (OSError, ValueError) as error:
         raise click.ClickException(f"{url} does not answer: {error}") from error
+    if ready.get("status") not in COLOURS:
+        raise click.ClickException(f"{url} {NO_HEALTH}")
     console = Console(highlight=False, soft_wrap=True)
     console.print(
         Text(f"{ready['status']:<4}", COLOURS[ready["status"]]),
@@ -51,5 +54,5 @@ def _fetch(url: str) -> dict[str, Any]:
             content = answer.read()
     except urllib.error.HTTPError as error:
         content = error.read()  # 503 has a body too: what is wrong.
-    body: dict[str, Any] = orjson.loads(content)
-    return body
+    body = orjson.loads(content)
+    return body if isinstance(body, dict) else {}

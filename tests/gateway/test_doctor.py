@@ -10,11 +10,13 @@ import pytest
 from click.testing import CliRunner, Result
 from support.gateway_process import served
 from support.own_servers import OwnServer
+from support.served_front import ServedFront
 
 from core.storage import migrate
 from core.storage.database import Database
 from core.transfer.demo import load_demo
 from gateway.cli.program import main
+from gateway.server.limits import Limits
 
 Doctor = Callable[..., dict[str, dict[str, Any]]]
 NOWHERE = "127.0.0.1:1"
@@ -113,6 +115,19 @@ def test_findings_are_readable_lines(database_url: str):
     shown = invoke("doctor", DATABASE_URL=database_url, REDIS_URL="none").stdout
     assert "pass migrations: every migration is applied\n" in shown
     assert "     -> set GATEWAY_JWT_SECRET or GATEWAY_JWKS" in shown
+
+
+@pytest.mark.parametrize("body", [b'{"status":"error","code":404}', b"[]"])
+def test_status_of_a_port_without_health(body: bytes):
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("404 Not Found", [])
+        return [body]
+
+    front = ServedFront(application, Limits(max_body_bytes=1000, max_connections=16))
+    front.start()
+    shown = invoke("status", "--url", f"http://127.0.0.1:{front.port}")
+    front.stop()
+    assert (shown.exit_code, "GATEWAY_OPS_PORT" in shown.stderr) == (1, True)
 
 
 def test_status_says_what_health_says(database_url: str, own_redis: OwnServer, tmp_path: Path):
