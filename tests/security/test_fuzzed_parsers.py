@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.fuzz_targets import TARGETS, read_seeds
 
-EXAMPLES = 150
+EXAMPLES = 300
 SLOW_SECONDS = 1.0
 URL_BYTES, BODY_BYTES = 2**13, 2**18
 JSON = [b"{", b"}", b"[", b"]", b":", b",", b'"', b"\\", b"\\u0000", b"\\ud800", b"1e999", b"null"]
@@ -20,6 +20,10 @@ TIMES = [b"2025-02-29", b"T", b"23:59:60", b"Z", b"+05:30", b"9" * 20, b"0001-01
 QUERY = [b"name", b"=", b"!=", b"!null", b",", b'"', b">", b"<=", b"date", b"id", b"contact_id"]
 NAMES = [b'"id":', b'"kind":"activity"', b'"tenant_id":1', b'"start":', b'"duration":', b'"notes":']
 HEADERS = [b'"1-a"', b"W/", b",", b"*", b"::1", b"192.0.2.1", b"https", b" ", b"\t", b"%"]
+CLAIMS = [
+    *(b'"exp":', b'"sub":', b'"organization_id":', b'"jti":', b'"scope":', b'"nbf":', b"1e400"),
+    *(b"9999999999", b"Bearer ", b"eyJhbGciOiJIUzI1NiJ9.", b".", b"crm27xabcdefgh27", b"a" * 43),
+]
 HTTP = [
     *(b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"Host: x\r\n", b"\r\n", b"\n", b"\r"),
     *(b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n"),
@@ -36,6 +40,7 @@ TOKENS = {
     "apex_texts": [*TIMES, b"true", b"null", b"-", b".", b"e5", b"0" * 50],
     "import_line": JSON + NAMES + TIMES,
     "request_headers": HEADERS,
+    "credentials": JSON + CLAIMS,
     "request_bytes": HTTP,
 }
 BODIES = ("body", "line", "texts", "bytes")

@@ -11,6 +11,8 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 from flask import Flask
+from jwt import PyJWS
+from support.callers import JWT_SECRET
 from support.factories import make_activity, make_tenant
 
 from adapters import http
@@ -25,20 +27,27 @@ from adapters.deskera import translate as deskera
 from adapters.deskera.filters import to_condition
 from adapters.json_bodies import parse_json
 from core.domain.clock import utc_now
-from core.domain.errors import InvalidEntity, InvalidInput
+from core.domain.errors import InvalidEntity, InvalidInput, NotAuthenticated
 from core.domain.validators import Refused
+from core.storage.credential_store import parse_key, parse_key_id
 from core.transfer import ndjson
+from gateway.auth.authenticator import VENDOR_ORDER, credential_of
+from gateway.auth.tokens import TokenVerifier, hmac_key, revocable
 from gateway.server.environ import apply_forwarded
 from gateway.server.limits import Limits
 from gateway.server.refusals import Refusal
 from gateway.server.request_parser import RequestParser
 from gateway.server.uploads import Uploads
+from gateway.settings import Settings
 from gateway.variables import networks
 
 APP = Flask("fuzzed")
 ACTIVITY, TENANT = make_activity(), make_tenant(timezone="America/New_York")
 SETTINGS = http.WireSettings()
 LIMITS = Limits(max_body_bytes=2**14, max_connections=16)
+SIGNED = Settings(jwt_secret=JWT_SECRET)
+VERIFIER = TokenVerifier(SIGNED)
+DESKERA_ORDER = VENDOR_ORDER["deskera"]
 ANYONE = networks("0.0.0.0/0,::/0")
 MOST_REQUESTS = 50
 SEEDS = Path(__file__).parents[1] / "security" / "seeds"
@@ -153,6 +162,19 @@ def request_headers(data: bytes) -> None:
     assert environ["wsgi.url_scheme"] in ("http", "https")
 
 
+def credentials(data: bytes) -> None:
+    """Read a credential as it comes, and as what somebody signed."""
+    text = data.decode("latin-1")
+    with contextlib.suppress(NotAuthenticated):
+        credential_of({"HTTP_AUTHORIZATION": text, "HTTP_X_API_KEY": text}, DESKERA_ORDER)
+    parse_key(text)
+    parse_key_id(text)
+    for token in (text, PyJWS().encode(data, hmac_key(JWT_SECRET), "HS256")):
+        with contextlib.suppress(NotAuthenticated):
+            VERIFIER.verify(token, now=utc_now())
+    revocable(SIGNED, text)
+
+
 def request_bytes(data: bytes) -> None:
     """Read requests in one piece and in pieces, of a size that the first byte tells: the same."""
     if data:
@@ -202,6 +224,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         apex_texts,
         import_line,
         request_headers,
+        credentials,
         request_bytes,
     )
 }
