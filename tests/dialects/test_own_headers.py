@@ -125,3 +125,16 @@ def test_endless_version_matches_nothing(both: Both):
     for digits in (19, 5000):
         headers = {"If-Match": f'"{"9" * digits}-ab"'}
         assert both.deskera("PUT", 1, json={"name": "x"}, headers=headers).status_code == 412
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "offered"),
+    [
+        ("DELETE", "/activities", {"GET", "HEAD", "OPTIONS", "PATCH", "POST"}),
+        ("TRACE", "/activities", {"GET", "HEAD", "OPTIONS", "PATCH", "POST"}),
+        ("PUT", "/activities/5", {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH"}),
+    ],
+)
+def test_refusals_name_offered_methods(both: Both, method: str, path: str, offered: set[str]):
+    answer = both.apex(method, path)
+    assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (405, offered)
