@@ -20,6 +20,8 @@ Connect = Callable[..., psycopg.Connection[Any]]
 CONNECT_TIMEOUT_SECONDS = 2
 REPLY_SECONDS = 1.0
 """How long a `TimedConnection` waits for the server."""
+GRACE_SECONDS = 1.0
+"""What a server may need beyond its own limit to say that a statement took too long."""
 TENANTS_SETTING = "crm.tenants"
 ALLOW_IN_TRANSACTION = f"SELECT set_config('{TENANTS_SETTING}', %(tenants)s::TEXT, true)"
 _MARK = "gateway.connected"
@@ -34,6 +36,12 @@ class Timeouts(NamedTuple):
     lock_timeout_ms: int
 
     @property
+    def reply_seconds(self) -> float | None:
+        """How long a statement that the server ends in time can take; None is for ever."""
+        limit_ms = self.statement_timeout_ms
+        return limit_ms / 1000 + GRACE_SECONDS if limit_ms else None
+
+    @property
     def for_transaction(self) -> str:
         """The statement that sets the limits for one transaction."""
         return (
@@ -46,20 +54,36 @@ NO_TIMEOUTS = Timeouts(0, 0)
 """For commands: an import or a migration takes as long as it takes."""
 
 
-class TimedConnection(psycopg.Connection[Any]):
+class NoReply(psycopg.OperationalError):
+    """The server took too long to answer, and the connection is closed."""
+
+
+class LimitedConnection(psycopg.Connection[Any]):
     """A connection that is closed when the server does not answer in time.
 
-    `statement_timeout` is no help there: a frozen server ends nothing.
+    `statement_timeout` is no help there: a frozen server ends nothing, nor does the coordinator of
+    a cluster end what waits for a frozen node.
     """
 
+    reply_seconds: float | None = None
+    """How long to wait for the server; None is for ever."""
+
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for the server, but no longer than `REPLY_SECONDS`."""
+        """Wait for the server, but no longer than `reply_seconds`. Raises: NoReply."""
         try:
-            return super().wait(gen, interval, REPLY_SECONDS if timeout is None else timeout)
-        except psycopg.OperationalError:
-            if self.info.transaction_status is TransactionStatus.ACTIVE:
+            return super().wait(gen, interval, self.reply_seconds if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            is_waiting = self.info.transaction_status is TransactionStatus.ACTIVE
+            if is_waiting and error.sqlstate is None:  # It is no answer of the server.
                 self.close()
+                raise NoReply("the server does not answer") from error
             raise
+
+
+class TimedConnection(LimitedConnection):
+    """A connection to a server that others can do without: it is not waited for long."""
+
+    reply_seconds = REPLY_SECONDS
 
 
 def binary_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[tuple[Any, ...]]:
@@ -113,12 +137,18 @@ class Connector:
         if self.is_pooled is None:
             self.is_pooled = self._meets_pooler(*words, **{**direct, "autocommit": True})
         if not self.is_pooled:
-            return self._connect(*words, **direct)
-        connection = self._connect(
-            *words, **{**named, "autocommit": True, "prepare_threshold": None}
+            return self._limited(self._connect(*words, **direct))
+        connection = self._limited(
+            self._connect(*words, **{**named, "autocommit": True, "prepare_threshold": None})
         )
         connection.execute("SET timezone TO 'UTC'")  # A pooler keeps this one for its client.
         connection.autocommit = bool(named.get("autocommit"))
+        return connection
+
+    def _limited(self, connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+        """Let a connection outwait its own limits, and no more."""
+        if isinstance(connection, LimitedConnection) and connection.reply_seconds is None:
+            connection.reply_seconds = self._limits.reply_seconds
         return connection
 
     def cursor(self, connection: psycopg.Connection[Any]) -> psycopg.Cursor[tuple[Any, ...]]:

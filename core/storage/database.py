@@ -37,6 +37,8 @@ from core.storage.connector import (
     NO_TIMEOUTS,
     Connect,
     Connector,
+    LimitedConnection,
+    NoReply,
     Timeouts,
 )
 from core.storage.read_pool import ConnectionLost, PoolExhausted, ReadPool
@@ -49,7 +51,7 @@ DRIVER = "postgresql+psycopg"
 MAX_PREPARED = 50
 _DRIVER_FAILURES = (psycopg.OperationalError, psycopg.InterfaceError)
 _READ_FAILURES = (*_DRIVER_FAILURES, PoolExhausted)
-_GIVEN_UP = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
+_GIVEN_UP = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable, NoReply)
 
 
 def driver_url(url: str) -> URL:
@@ -85,7 +87,7 @@ class Database:
         *,
         pool_size: int = 4,
         limits: Timeouts = NO_TIMEOUTS,
-        connect: Connect = psycopg.connect,
+        connect: Connect = LimitedConnection.connect,
         row_security: bool = False,
         counters: Counters | None = None,
     ) -> None:

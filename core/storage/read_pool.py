@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 
 from core.domain.counters import POOL_WAIT_MICROSECONDS, POOL_WAITS, Counters, new_counters
-from core.storage.connector import TENANTS_SETTING, PooledCursor, binary_cursor
+from core.storage.connector import TENANTS_SETTING, NoReply, PooledCursor, binary_cursor
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 # Citus must see the values to know which node has them: there every plan is made for its values.
@@ -102,6 +102,8 @@ class ReadPool:
         try:
             self._allow(cursor, tenants)
             return cursor.execute(sql, parameters, prepare=generic_plan).fetchall()
+        except NoReply:
+            raise
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if cursor.connection.broken or cursor.connection.closed:
                 raise ConnectionLost(str(error)) from error

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -21,6 +21,7 @@ PAUSE_SECONDS = 0.02
 tenant_ids = itertools.count(5_000_001)
 SERVED = {200, 201}
 REFUSED = 503
+DEADLINE_MS = 1000
 
 MOVE = """
     SELECT citus_move_shard_placement(%s, %s, %s, %s, %s, shard_transfer_mode => 'force_logical')"""
@@ -159,3 +160,32 @@ def test_isolated_tenant_is_served_on(
     ask(database_url, ISOLATE, isolated_id)
     assert ask(database_url, COLOCATED_ALONE) == [(1,)]
     assert_nothing_is_lost(writers, apis)
+
+
+def test_frozen_node_holds_up_only_its_tenants(
+    database_url: str, make_app: Callable[..., Flask], clock: Clock, two_places: dict[int, Place]
+):
+    """What waits for it gives up at its deadline; the others' requests go on meanwhile."""
+    (lost_id, lost), (safe_id, _) = two_places.items()
+    app = make_app(statement_timeout_ms=DEADLINE_MS)
+    keys = {one: Home(one, app, clock).caller().key for one in two_places}
+    calls = (("GET", None), ("POST", SUBJECT)) * 2
+
+    def slowest(tenant_id: int) -> tuple[set[int], float]:
+        api = Api(app.test_client(), keys[tenant_id])
+        statuses, took = set(), []
+        for method, body in calls:
+            began_at = time.monotonic()
+            statuses.add(api(method, "/activities", json=body).status_code)
+            took.append(time.monotonic() - began_at)
+        return statuses, max(took)
+
+    assert slowest(lost_id)[0] == SERVED
+    with WorkerNode(database_url, lost).frozen(), ThreadPoolExecutor() as pool:
+        waiting = pool.submit(slowest, lost_id)
+        time.sleep(PAUSE_SECONDS)
+        assert slowest(safe_id)[0] == SERVED
+        statuses, took = waiting.result()
+        assert statuses == {REFUSED}
+        assert took < 3 * DEADLINE_MS / 1000
+    assert eventually(lambda: slowest(lost_id)[0] == SERVED)

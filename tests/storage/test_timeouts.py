@@ -1,5 +1,6 @@
 """Statements of requests end in time: 503 with `Retry-After`, in the dialect's own envelope."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
@@ -7,13 +8,15 @@ import psycopg
 import pytest
 from flask import Flask
 from support.callers import Home
+from support.own_servers import OwnServer
 
-from core.domain.errors import DatabaseTimeout
-from core.storage.connector import Timeouts
+from core.domain.errors import DatabaseTimeout, Unavailable
+from core.storage.connector import CONNECT_TIMEOUT_SECONDS, GRACE_SECONDS, Timeouts
 from core.storage.database import Database
 
 PATIENT_MS = 60_000
 SOON_MS = 150
+FROZEN_SECONDS = GRACE_SECONDS + CONNECT_TIMEOUT_SECONDS + 1
 DESKERA = "/v1/crm/activities"
 CALLS = [
     ("GET", DESKERA, None),
@@ -69,3 +72,22 @@ def test_limits_hold_in_transactions(database_url: str) -> None:
     with pytest.raises(DatabaseTimeout):
         database.read("SELECT pg_sleep(5)", {})
     database.close()
+
+
+def test_frozen_server_is_not_waited_for(own_postgres: OwnServer) -> None:
+    """It ends no statement itself, and may be one node of a cluster whose coordinator is well."""
+    with closing(Database(own_postgres.url, limits=Timeouts(SOON_MS, SOON_MS))) as database:
+
+        def write() -> None:
+            with database.transaction() as connection:
+                connection.exec_driver_sql("SELECT 1")
+
+        for use in (lambda: database.read("SELECT 1", {}), write):
+            use()
+            own_postgres.freeze()
+            began_at = time.monotonic()
+            with pytest.raises(Unavailable):
+                use()
+            assert time.monotonic() - began_at < FROZEN_SECONDS
+            own_postgres.thaw()
+            use()

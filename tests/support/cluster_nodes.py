@@ -5,7 +5,8 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,11 +68,25 @@ class WorkerNode:
 
     def kill(self) -> None:
         """Let all its processes die as by a power cut."""
+        pid = self._signal(signal.SIGKILL)
+        assert eventually(lambda: not Path(f"/proc/{pid}").exists())
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it hang meanwhile: connections stay open, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> int:
+        """Send a signal to the server and its own processes; return the server's number."""
         pid = int((self._directory / "postmaster.pid").read_text().split()[0])
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for each in (pid, *map(int, children)):
-            os.kill(each, signal.SIGKILL)
-        assert eventually(lambda: not Path(f"/proc/{pid}").exists())
+            os.kill(each, number)
+        return pid
 
     def start(self) -> None:
         """Start it again, at the same place."""
