@@ -4,7 +4,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -28,17 +29,20 @@ class Plan(NamedTuple):
     size: Size
     small: Size
     large: Size
+    huge: Size
     many: Size
     rounds: int
     seconds: float
     warm_seconds: float
     limit_seconds: float
+    cluster_url: str = ""
 
 
 STANDARD = Plan(
     size=dataset.STANDARD,
     small=dataset.SMALL,
     large=dataset.SMALL._replace(activities=1_000_000),
+    huge=dataset.SMALL._replace(activities=dataset.HUGE_ACTIVITIES),
     many=dataset.MANY,
     rounds=3,
     seconds=4,
@@ -49,6 +53,7 @@ QUICK = Plan(
     size=dataset.QUICK,
     small=dataset.SMALL._replace(activities=2_000),
     large=dataset.SMALL._replace(activities=20_000),
+    huge=dataset.SMALL._replace(activities=50_000),
     many=dataset.FEW,
     rounds=1,
     seconds=1,
@@ -71,6 +76,7 @@ class Bench:
         self._redis: Engine | None = None
         self._servers: dict[str, Server] = {}
         self._missing: set[str] = set()
+        self._served: dict[str, str] = {}
         self._filled: set[str] = set()
 
     def __enter__(self) -> "Bench":
@@ -120,24 +126,20 @@ class Bench:
         sys.stderr.write(f"[{self.plan.limit_seconds - self.seconds_left():5.0f} s] {text}\n")
         sys.stderr.flush()
 
-    def database(self, name: str = "main") -> str:
+    def database(self, name: str = "main", *, limit_seconds: float = 0) -> str:
         """Return the URL of a database of this run, filled on first use.
 
-        "main" holds the tenants and the tables of the peers, "small" and "large" one tenant each,
-        "many" thousands of them.
+        "main" holds the tenants and the tables of the peers, "small", "large" and "huge" one tenant
+        each, "many" thousands of them.
+        Raises: psycopg.errors.QueryCanceled, if filling takes longer than the limit; 0 is none.
         """
         assert self._postgres is not None
         url = self._postgres.url.replace("/crm?", f"/{name}?")
         if name not in self._filled:
-            size = {
-                "main": self.plan.size,
-                "small": self.plan.small,
-                "large": self.plan.large,
-                "many": self.plan.many,
-            }[name]
+            size: Size = self.plan.size if name == "main" else getattr(self.plan, name)
             rows = f"{size.tenants} x {size.activities:,} activities"
             self.show_progress(f"filling database {name}: {rows}")
-            self._create(name, lambda: dataset.fill(url, size))
+            self._create(name, lambda: dataset.fill(url, size, limit_seconds=limit_seconds))
             if name == "main":
                 dataset.fill_peers(url)
             self._filled.add(name)
@@ -155,12 +157,22 @@ class Bench:
         assert self._postgres is not None
         with psycopg.connect(self._postgres.url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
+        with self.waiting_for_no_disk():
+            fill()
+
+    @contextmanager
+    def waiting_for_no_disk(self) -> Iterator[None]:
+        """Let PostgreSQL acknowledge what is only in memory yet."""
+        assert self._postgres is not None
+        with psycopg.connect(self._postgres.url, autocommit=True) as connection:
             for setting, value in LOADING_SETTINGS.items():
                 connection.execute(f"ALTER SYSTEM SET {setting} = {value}")
             connection.execute("SELECT pg_reload_conf()")
-            fill()
-            connection.execute("ALTER SYSTEM RESET ALL")
-            connection.execute("SELECT pg_reload_conf()")
+            try:
+                yield
+            finally:
+                connection.execute("ALTER SYSTEM RESET ALL")
+                connection.execute("SELECT pg_reload_conf()")
 
     def server(self, name: str) -> Server | None:
         """Return a running server by its name, or None, with a note, if it cannot run here."""
@@ -170,6 +182,10 @@ class Bench:
             except ServerError as error:
                 self._leave_out(name, error)
         return self._servers.get(name)
+
+    def serve(self, name: str, url: str) -> None:
+        """Let `server` start the service on a database that the run has not filled itself."""
+        self._served[name] = url
 
     def _leave_out(self, name: str, error: ServerError) -> None:
         self._missing.add(name)
@@ -186,8 +202,9 @@ class Bench:
         if name == "many":
             urls = {"database_url": self.database(name), "redis_url": self.redis_url}
             return peers.ours("many", **urls, scratch=self.scratch)
-        if name in ("small", "large"):
-            urls = {"database_url": self.database(name), "redis_url": "none"}
+        if name in ("small", "large", "huge") or name in self._served:
+            url = self._served.get(name) or self.database(name)
+            urls = {"database_url": url, "redis_url": "none"}
             return peers.ours("uncached", **urls, scratch=self.scratch, name=name)
         url = self.database()
         if name == "usual":

@@ -4,6 +4,7 @@ The tables are made by the project's own migrations; the rows by `dataset.sql`, 
 off meanwhile. Two runs make equal rows.
 """
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +44,7 @@ STANDARD = Size(
 QUICK = Size(tenants=5, activities=4_000, contacts=1_000, companies=200, deals=100, users=20)
 SMALL = Size(tenants=1, activities=10_000, contacts=5_000, companies=1_000, deals=500, users=100)
 """One tenant before it grew; `_replace(activities=1_000_000)` is the same one after it."""
+HUGE_ACTIVITIES = 10_000_000
 
 
 MANY = Size(tenants=10_000, activities=1, contacts=5, companies=5, deals=5, users=8)
@@ -54,8 +56,12 @@ def reader_of(tenant_id: int) -> int:
     return tenant_id * BASE + 1
 
 
-def fill(url: str, size: Size) -> None:
-    """Migrate an empty database and fill it as the service keeps its records."""
+def fill(url: str, size: Size, *, limit_seconds: float = 0) -> None:
+    """Migrate an empty database and fill it as the service keeps its records.
+
+    Raises: psycopg.errors.QueryCanceled, if that takes longer than the limit; 0 is none.
+    """
+    deadline = time.monotonic() + limit_seconds
     database = Database(url)
     migrate.upgrade(database)
     tenants = Tenants(database)
@@ -67,9 +73,12 @@ def fill(url: str, size: Size) -> None:
         connection.execute("SET maintenance_work_mem = '512MB'")
         indexes = _take_indexes(connection)
         parameters = {**size._asdict(), "tenant_ids": size.tenant_ids}
-        connection.execute((HERE / "dataset.sql").read_text(), parameters)
-        for definition in indexes:
-            connection.execute(definition)
+        statements = [(HERE / "dataset.sql").read_text(), *indexes]
+        for statement in statements:
+            if limit_seconds:
+                left_ms = max(1, round(1000 * (deadline - time.monotonic())))
+                connection.execute(f"SET statement_timeout = {left_ms}")
+            connection.execute(statement, parameters if statement is statements[0] else None)
     _vacuum(url)
 
 

@@ -2,7 +2,18 @@
 
 from collections.abc import Callable, Mapping
 
-from deploy.bench import cpu, equivalence, growth, hits, hostile, limits, workload, writes
+from deploy.bench import (
+    cluster,
+    cpu,
+    equivalence,
+    growth,
+    hits,
+    hostile,
+    limits,
+    scale,
+    workload,
+    writes,
+)
 from deploy.bench.bench import Bench
 
 OURS = ("uncached", "cached", "no-caches")
@@ -55,3 +66,13 @@ EXPERIMENTS: Mapping[str, Callable[[Bench], None]] = {
     "growth": growth.measure,
 }
 """In this order: writes make the data differ from the peers', growth takes the machine's memory."""
+
+
+def past_one_machine(bench: Bench) -> None:
+    """What a deployment grows by: a tenant's rows, and the servers that have them."""
+    scale.measure(bench)
+    cluster.measure(bench)
+
+
+LONG_EXPERIMENTS: Mapping[str, Callable[[Bench], None]] = {"scale": past_one_machine}
+"""Run only where they are named: each may take the time of a whole run."""

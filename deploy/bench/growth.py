@@ -3,7 +3,6 @@
 The two sizes are two databases with a service each, so that they can be loaded in turn.
 """
 
-import http.client
 import time
 from collections.abc import Mapping
 from statistics import median
@@ -13,7 +12,8 @@ import psycopg
 from core.domain.model import Activity
 from deploy.bench import load, workload
 from deploy.bench.bench import Bench
-from deploy.bench.servers import HOST, Server
+from deploy.bench.caller import Caller
+from deploy.bench.servers import Server
 
 SIZES = ("small", "large")
 DEPTH = 0.9
@@ -28,7 +28,7 @@ def measure(bench: Bench) -> None:
     running = bench.ready(SIZES, first)
     for row, requests in workloads.items():
         bench.compare(f"growth-{row}", tuple(running), requests)
-    _compare_gets(bench, running)
+    compare_gets(bench, running, row="growth-get")
     if "large" in running:
         depth = int(bench.plan.large.activities * DEPTH)
         pages = _deep_page_ms(running["large"], depth, tenant_ids[0])
@@ -38,12 +38,15 @@ def measure(bench: Bench) -> None:
         bench.stop(name)
 
 
-def _compare_gets(bench: Bench, running: Mapping[str, Server]) -> None:
-    """Load single reads in turn; each size gets requests for its own ids."""
+def compare_gets(
+    bench: Bench, running: Mapping[str, Server], *, row: str, most: int = workload.MOST_IDS
+) -> None:
+    """Load single reads in turn; each size gets requests for its own ids, at most so many."""
     tenant_ids = bench.plan.small.tenant_ids
     written = {
         name: load.write_workload(
-            workload.apex_gets(bench.database(name), tenant_ids), bench.scratch / f"{name}.gets"
+            workload.apex_gets(bench.database(name), tenant_ids, most=most),
+            bench.scratch / f"{name}.gets",
         )
         for name in running
     }
@@ -54,22 +57,18 @@ def _compare_gets(bench: Bench, running: Mapping[str, Server]) -> None:
             if seed:
                 samples[name].append(sample)
     for name, found in samples.items():
-        bench.record(f"growth-get.{name}", load.median_of(found)._asdict())
+        bench.record(f"{row}.{name}", load.median_of(found)._asdict())
 
 
 def _deep_page_ms(server: Server, depth: int, tenant_id: int) -> float:
     """Return how long a page at this depth takes on a kept connection, the median of a few."""
-    connection = http.client.HTTPConnection(HOST, server.port, timeout=60)
-    headers = {"x-access-token": workload.token(tenant_id)}
-    took = []
-    for repeat in range(REPEATS + 1):
-        page = depth // workload.PAGE_SIZE + repeat
-        path = workload.DESKERA_LIST.format(page=page, size=workload.PAGE_SIZE)
-        started = time.perf_counter()
-        connection.request("GET", path, headers=headers)
-        connection.getresponse().read()
-        took.append((time.perf_counter() - started) * 1000)
-    connection.close()
+    first = depth // workload.PAGE_SIZE
+    paths = [
+        workload.DESKERA_LIST.format(page=first + repeat, size=workload.PAGE_SIZE)
+        for repeat in range(REPEATS + 1)
+    ]
+    with Caller(server, tenant_id) as caller:
+        took = [caller.ms("GET", path) for path in paths]
     return median(took[1:])
 
 

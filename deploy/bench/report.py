@@ -7,13 +7,13 @@ Numbers = Mapping[str, float]
 
 
 class Requirement(NamedTuple):
-    """One required ratio: `over` / `under`, or `over` alone, against a bound."""
+    """One ratio: `over` / `under`, or `over` alone, against a bound; None asks for nothing."""
 
     work: str
     measure: str
     over: str
     under: str | None
-    bound: float
+    bound: float | None
     at_least: bool = True
 
     def value(self, numbers: Numbers) -> float | None:
@@ -22,12 +22,16 @@ class Requirement(NamedTuple):
         under = 1.0 if self.under is None else numbers.get(self.under)
         return None if over is None or not under else over / under
 
-    def is_reached(self, value: float) -> bool:
-        """Return whether a value is on the right side of the bound."""
+    def is_reached(self, value: float | None) -> bool | None:
+        """Return whether a value is on the right side of the bound; None without one of both."""
+        if value is None or self.bound is None:
+            return None
         return value >= self.bound if self.at_least else value <= self.bound
 
 
-def _at_most(work: str, measure: str, over: str, under: str | None, bound: float) -> Requirement:
+def _at_most(
+    work: str, measure: str, over: str, under: str | None, bound: float | None = None
+) -> Requirement:
     return Requirement(work, measure, over, under, bound, at_least=False)
 
 
@@ -104,6 +108,49 @@ REQUIREMENTS = (
     ),
     _at_most("", "errors", "hostile-worst.errors", None, 0),
     _at_most("", "memory, MiB more", "hostile-worst.grown_mib", None, 40),
+    _at_most(
+        "One tenant, a thousand times larger",
+        "first page, x slower",
+        "scale-page.small.rps",
+        "scale-page.huge.rps",
+        1.3,
+    ),
+    _at_most("", "get, x slower", "scale-get.small.rps", "scale-get.huge.rps", 1.3),
+    _at_most("", "total, x slower", "scale-total.small.rps", "scale-total.huge.rps", 1.3),
+    _at_most("", "create, x slower", "scale-create.huge.p50_ms", "scale-create.small.p50_ms", 1.3),
+    _at_most("", "memory of a worker", "scale-memory.huge.mib", "scale-memory.small.mib", 1.1),
+    *(
+        _at_most(
+            "", f"{shown}, {when}, x slower", f"{row}.huge.{when}_ms", f"{row}.small.{when}_ms"
+        )
+        for row, shown in (
+            ("scale-assignee", "page of an assignee"),
+            ("scale-search", "rare name"),
+            ("scale-frequent", "frequent name"),
+            ("scale-deep", "page at 90 %"),
+        )
+        for when in ("first", "again")
+    ),
+    Requirement(
+        "Import of a million", "records a second", "scale-import.records_per_second", None, 20_000
+    ),
+    *(
+        _at_most(
+            "Citus, of one server's" if (kind, key) == ("page", "p50") else "",
+            f"{kind}, {key}",
+            f"hop-{kind}.citus.{key}_ms",
+            f"hop-{kind}.single.{key}_ms",
+        )
+        for kind in ("page", "get", "create")
+        for key in ("p50", "p99")
+    ),
+    Requirement(
+        "",
+        "import, records a second",
+        "hop-import.citus.per_second",
+        "hop-import.single.per_second",
+        None,
+    ),
 )
 
 
@@ -121,7 +168,7 @@ def rows(numbers: Numbers) -> list[dict[str, object]]:
                 "value": value,
                 "required": requirement.bound,
                 "at_least": requirement.at_least,
-                "reached": None if value is None else requirement.is_reached(value),
+                "reached": requirement.is_reached(value),
             }
         )
     return found
@@ -134,10 +181,13 @@ def ratios(numbers: Numbers) -> str:
         value = requirement.value(numbers)
         sign = ">=" if requirement.at_least else "<="
         verdict = "not measured"
-        if value is not None:
+        if value is not None and requirement.bound is None:
+            verdict = ""
+        elif value is not None:
             verdict = "reached" if requirement.is_reached(value) else "MISSED"
         shown = "-" if value is None else f"{value:.3g}" if value < 100 else f"{value:.0f}"
-        line = (requirement.work, requirement.measure, shown, f"{sign} {requirement.bound:g}")
+        required = "" if requirement.bound is None else f"{sign} {requirement.bound:g}"
+        line = (requirement.work, requirement.measure, shown, required)
         lines.append((*line, verdict))
     return _aligned(lines)
 

@@ -14,6 +14,11 @@ AUDIENCE, ISSUER = "https://bench.example", "feathers"
 PAGES = 20
 MOST_IDS = 200_000
 PAGE_SIZE = 10
+CHOSEN_IDS = """
+    SELECT tenant_id, id FROM activities
+    WHERE mod(id, (SELECT 1 + count(*) / %(most)s FROM activities)) = 0
+        AND deleted_at IS NULL AND visibility <> 'private'
+    ORDER BY tenant_id, id"""
 DESKERA_LIST = "/v1/crm/activities?page={page}&pageSize={size}&sortBy=updated_at&sortDir=DESC"
 APEX_LIST = "/activities?organization_id={tenant_id}&$limit=10&$skip={skip}&$sort[updated_at]=-1"
 
@@ -68,17 +73,13 @@ def apex_pages(tenant_ids: Sequence[int], *, fast_join: bool) -> Workload:
     return Workload([token(tenant_id) for tenant_id in tenant_ids], found)
 
 
-def apex_gets(url: str, tenant_ids: Sequence[int]) -> Workload:
+def apex_gets(url: str, tenant_ids: Sequence[int], *, most: int = MOST_IDS) -> Workload:
     """Return the records that the readers may see, by id, in AchieveApex's dialect.
 
-    Of more than `MOST_IDS` only so many, spread evenly: the load tool holds them all.
+    Of more than `most` only so many, spread evenly: the load tool holds them all.
     """
     numbers = {tenant_id: number for number, tenant_id in enumerate(tenant_ids)}
     with psycopg.connect(url) as connection:
-        rows = connection.execute(
-            "SELECT tenant_id, id FROM activities"
-            " WHERE deleted_at IS NULL AND visibility <> 'private' ORDER BY tenant_id, id"
-        ).fetchall()
-    chosen = rows[:: 1 + len(rows) // MOST_IDS]
+        chosen = connection.execute(CHOSEN_IDS, {"most": most}).fetchall()
     found = [(numbers[tenant_id], f"/activities/{id_}") for tenant_id, id_ in chosen]
     return Workload([token(tenant_id) for tenant_id in tenant_ids], found)
