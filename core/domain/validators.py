@@ -155,8 +155,8 @@ def instant(value: Any) -> datetime:
     match = STAMP.fullmatch(value) if type(value) is str else None
     if match is None:
         raise Refused("must be an RFC 3339 stamp with an offset, such as 2021-08-05T13:15:49Z")
-    _day(match[1])
     stamp = _parsed(datetime.fromisoformat, value.upper())
+    _storable(stamp.date())
     return stamp if stamp.tzinfo is UTC else stamp.astimezone(UTC)
 
 

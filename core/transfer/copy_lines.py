@@ -4,30 +4,23 @@ A line holds the columns in their order, parted by tabs; a null is `\\N`, and a 
 before each character that would end a column or a line.
 """
 
-from collections.abc import Callable, Container, Mapping
-from datetime import date, datetime, time
+from collections.abc import Container, Sequence
 from typing import Any
 
 import orjson
 
 from core.domain.model import Activity
+from core.storage.activity_reader import LIST_POSITIONS
 from core.storage.sql_filters import fold
+from core.storage.tables import activities
 from core.transfer.ndjson import Record
 
 ACTIVITY_COLUMNS = (*Activity._fields, "subject_folded", "line")
 ENTITY_COLUMNS = ("tenant_id", "kind", "id", "fields", "line")
 NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_NULLABLE = [index for index, name in enumerate(Activity._fields) if activities.c[name].nullable]
 _STAMPS = [(Activity._fields.index(name), name) for name in ("created_at", "updated_at")]
-_WRITTEN: Mapping[type, Callable[[Any], str]] = {
-    int: str,
-    bool: lambda value: "t" if value else "f",
-    type(None): lambda _: NULL,
-    tuple: lambda ids: f"{{{','.join(map(str, ids))}}}",
-    date: date.isoformat,
-    time: time.isoformat,
-    datetime: datetime.isoformat,
-}
 
 
 def activity_line(activity: Activity, *, number: int, given: Container[str], is_plain: bool) -> str:
@@ -36,18 +29,21 @@ def activity_line(activity: Activity, *, number: int, given: Container[str], is_
     Of `created_at` and `updated_at` only those in `given` are written. `is_plain` says that no
     text of it holds a control character or a backslash.
     """
-    columns = [
-        value if type(value) is str else _WRITTEN[type(value)](value)
-        for value in (*activity, fold(activity.subject), number)
-    ]
+    values: Sequence[Any] = (*activity, fold(activity.subject), number)
+    columns = [*map(str, values)]  # PostgreSQL reads what Python writes, but for these:
+    for index in LIST_POSITIONS:
+        columns[index] = f"{{{str([*values[index]])[1:-1]}}}"
+    if not is_plain:
+        columns = [
+            column.translate(_ESCAPES) if column is value else column
+            for column, value in zip(columns, values, strict=True)
+        ]
+    for index in _NULLABLE:
+        if values[index] is None:
+            columns[index] = NULL
     for index, name in _STAMPS:
         if name not in given:
             columns[index] = NULL
-    if not is_plain:
-        for index, value in enumerate(activity):
-            if type(value) is str:
-                columns[index] = value.translate(_ESCAPES)
-        columns[-2] = columns[-2].translate(_ESCAPES)
     return "\t".join(columns)
 
 

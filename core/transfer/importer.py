@@ -101,6 +101,9 @@ class LineLoader:
         self._connection = connection
         self._tenant_id = tenant_id
         self._known: dict[int, Tenant | None] = {}
+        self._last_ids: dict[tuple[int, str], int] = {}
+        self.is_ascending = True
+        """Whether the ids of each tenant and kind only grew, so that none came twice."""
         self._activities: list[str] = []
         self._entities: list[str] = []
         self._buffered_bytes = 0
@@ -129,6 +132,9 @@ class LineLoader:
             self.tenants[record.id] = ndjson.to_tenant(record)
             return
         tenant = self._tenant(record.tenant_id)
+        ids_of = record.tenant_id, record.kind
+        self.is_ascending &= record.id > self._last_ids.get(ids_of, 0)
+        self._last_ids[ids_of] = record.id
         if record.kind == "activity":
             activity = ndjson.to_activity(record, tenant, now=self.now)
             self._activities.append(
@@ -176,7 +182,7 @@ def _merge(
     directories = sorted({*loader.tenants, *staging.entity_tenants()})
     for tenant_id in sorted({*directories, *staging.last_activity_ids()}):
         staging.lock_import(tenant_id)
-    staging.deduplicate(skip_known=skip_known)
+    _leave_what_counts(loader, skip_known=skip_known)
     last_ids = staging.last_activity_ids()
     _reserve_ahead(database, last_ids)
     staged, entities = staging.sizes()
@@ -209,6 +215,15 @@ def _reserve_ahead(database: Database, last_ids: Mapping[int, int]) -> None:
     with database.transaction() as ahead:
         for tenant_id, last_id in last_ids.items():
             reserve_ids(ahead, tenant_id, last_id)
+
+
+def _leave_what_counts(loader: LineLoader, *, skip_known: bool) -> None:
+    """Leave one staged line of each id; with `skip_known`, only ids that were never stored."""
+    loader.staging.prepare()
+    if not loader.is_ascending:
+        loader.staging.deduplicate()
+    if skip_known:
+        loader.staging.drop_known()
 
 
 def _put_tenant(

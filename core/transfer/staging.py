@@ -7,7 +7,7 @@ caller's transaction, and the tables vanish with it.
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from operator import sub
 from typing import Any, NamedTuple
@@ -164,14 +164,20 @@ class Staging:
             with driver_of(self._connection).cursor().copy(statement) as copy:
                 copy.write("\n".join((*lines, "")))
 
-    def deduplicate(self, *, skip_known: bool) -> None:
-        """Leave the last line of each id; with `skip_known`, only ids that were never stored."""
-        for statement in (*_PREPARE, *_DEDUPLICATE):
-            self._connection.execute(text(statement))
-        if skip_known:
-            self._drop_known()
+    def prepare(self) -> None:
+        """Get ready for merging when everything was added."""
+        self._run(_PREPARE)
 
-    def _drop_known(self) -> None:
+    def deduplicate(self) -> None:
+        """Leave the last line of each id."""
+        self._run(_DEDUPLICATE)
+
+    def _run(self, statements: Iterable[str]) -> None:
+        for statement in statements:
+            self._connection.execute(text(statement))
+
+    def drop_known(self) -> None:
+        """Leave only ids that were never stored."""
         for tenant_id in self.last_activity_ids():
             for ids in self._id_batches(tenant_id):
                 self._connection.execute(_DROP_KNOWN, {"tenant_id": tenant_id, "ids": ids})
