@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from core.domain.model import Principal
-from gateway.observability.worker_files import lives, pid_of
+from gateway.observability.worker_pids import lives, pid_of
 
 SLOW_SECONDS = 1.0
 CLIENT_ERROR, SERVER_ERROR = 400, 500

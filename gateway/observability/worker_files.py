@@ -17,6 +17,7 @@ from pathlib import Path
 from prometheus_client.mmap_dict import MmapedDict
 
 from core.domain.counters import Counters
+from gateway.observability.worker_pids import lives, pid_of
 
 LOCK = "lock"
 ARCHIVE = "archive"
@@ -93,21 +94,6 @@ def archive_database_files(directory: Path) -> None:
         if pid is not None and not lives(pid):
             _add(file, to=directory / f"{kind}_{ARCHIVE}.db")
             file.unlink()
-
-
-def pid_of(file: Path) -> int | None:
-    """Return the number of the process whose file it is."""
-    pid = file.stem.rpartition("_")[2]
-    return int(pid) if pid.isdigit() else None
-
-
-def lives(pid: int) -> bool:
-    """Return whether a process of this account has the number."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, PermissionError):  # Another account's has the number by now.
-        return False
-    return True
 
 
 def _add(left: Path, *, to: Path) -> None:

@@ -3,6 +3,8 @@
 import http.client
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.gateway_process import served
+from support.gateway_process import ROOT, served
 
 WORKERS, CONNECTIONS = 2, 16
 MOST_ON_ONE = 10
@@ -102,3 +104,13 @@ def test_answers_of_one_connection_stay_apart(port: int) -> None:
             assert len(answer.read()) == (lengths[0] if method == "GET" else 0)
         assert lengths[0] == lengths[1] > 0
     connection.close()
+
+
+def test_master_leaves_counting_to_workers():
+    """prometheus_client counts in files only if nobody imported it before they had a directory."""
+    configuration = ROOT / "gateway/server/gunicorn_conf.py"
+    lines = configuration.read_text().splitlines()
+    imports = [line for line in lines if line.startswith(("from ", "import "))]
+    ending = ["import gateway.server.worker", "sys.exit('prometheus_client' in sys.modules)"]
+    code = "\n".join(["import sys", *imports, *ending])
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
