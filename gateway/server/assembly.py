@@ -137,7 +137,8 @@ class _FrontMaker:
     def tick(self) -> None:
         """Do what is due twice a second for all fronts."""
         self._unsent.refresh()
-        self._pool.refuse_overdue(time.monotonic() - self._limits.queued_seconds)
+        before = time.monotonic() - self._limits.queued_seconds
+        self._pool.refuse_hopeless(before, is_stuck=self._unsent.is_stuck)
 
     def make(self, *, is_ops: bool) -> tuple[Front, HealthRoutes | None]:
         """Return a front, with what answers probes there."""

@@ -3,6 +3,7 @@
 Received are requests that are not whole yet; unsent are responses that were not taken in yet.
 """
 
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -70,6 +71,7 @@ class Unsent:
         self._limits = limits
         self._sizes: dict[Sender, int] = {}
         self._by_owner: dict[bytes, int] = {}
+        self._stuck_since: dict[bytes, float] = {}
 
     def is_behind(self, owner: bytes) -> bool:
         """Return whether an owner's clients have much to take in before more is made for them.
@@ -78,6 +80,11 @@ class Unsent:
         Any thread may ask.
         """
         return self._by_owner.get(owner, 0) >= self._limits.owner_unsent_bytes
+
+    def is_stuck(self, owner: bytes) -> bool:
+        """Return whether an owner is behind, and its clients have taken in nothing for a while."""
+        since = self._stuck_since.get(owner)
+        return since is not None and time.monotonic() - since >= self._limits.stuck_seconds
 
     def add(self, connection: Sender) -> None:
         """Note that a client did not take in a response at once.
@@ -108,4 +115,10 @@ class Unsent:
         for connection, size in self._sizes.items():
             if connection.owner != STRANGERS:
                 by_owner[connection.owner] = by_owner.get(connection.owner, 0) + size
-        self._by_owner = by_owner
+        before, self._by_owner = self._by_owner, by_owner
+        now, since = time.monotonic(), self._stuck_since
+        self._stuck_since = {
+            owner: now if size < before.get(owner, 0) else since.get(owner, now)
+            for owner, size in by_owner.items()
+            if size >= self._limits.owner_unsent_bytes
+        }

@@ -91,17 +91,22 @@ class FairQueue:
         is_too_much_for_one = own_bytes + job.size > self._max_bytes // 2
         return bool(self._bytes and is_too_much_for_all) or bool(own_bytes and is_too_much_for_one)
 
-    def take_overdue(self, before: float) -> list[Job]:
-        """Return the jobs that wait since an earlier moment; drop those that were cancelled."""
-        overdue = []
+    def take_hopeless(self, before: float, *, is_stuck: IsBehind) -> list[Job]:
+        """Return the jobs that wait since an earlier moment, or for an owner that is stuck.
+
+        Those that were cancelled are dropped.
+        """
+        hopeless = []
         for owner, jobs in list(self._waiting.items()):
-            gone = [job for job in jobs if job.is_cancelled or job.queued_at < before]
+            since = float("inf") if is_stuck(owner) else before
+            gone = [job for job in jobs if job.is_cancelled or job.queued_at < since]
             if gone:
                 self._length -= len(gone)
                 self._bytes -= sum(job.size for job in gone)
-                overdue += [job for job in gone if not job.is_cancelled]
-                self._set_waiting(owner, deque(job for job in jobs if job not in gone))
-        return overdue
+                hopeless += [job for job in gone if not job.is_cancelled]
+                left = [job for job in jobs if not (job.is_cancelled or job.queued_at < since)]
+                self._set_waiting(owner, deque(left))
+        return hopeless
 
     def _set_waiting(self, owner: bytes, jobs: deque[Job]) -> None:
         if jobs:

@@ -27,6 +27,8 @@ class Limits:
     """Of all responses together, what clients have not taken in yet."""
     owner_unsent_bytes: int = 4 * KIBIBYTE * KIBIBYTE
     """The same of one credential; while it is more, no further responses are made for it."""
+    stuck_seconds: float = 3.0
+    """After so long without any of it taken in, requests that wait for that are refused."""
     received_bytes: int = 16 * KIBIBYTE * KIBIBYTE
     """Of all requests together, what came of those that are not whole yet."""
     queued_bytes: int = 16 * KIBIBYTE * KIBIBYTE

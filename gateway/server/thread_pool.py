@@ -8,6 +8,7 @@ long ones of others to end.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Any
@@ -22,6 +23,7 @@ BUSY_SHARE = 0.03
 """Of a processor; a thread that took less since it was last looked at did not run."""
 BLOCKED_LOOKS = 5
 QUEUED_JOBS = 512
+REFUSED_AT_ONCE = 20
 
 NOTHING = Job(b"", lambda: None)
 CallLater = Callable[[float, Callable[[], None]], Any]
@@ -57,6 +59,8 @@ class ThreadPool:
         self._under_way: set[_Thread] = set()
         self._blocked = 0
         self._is_watched = False
+        self._hopeless: deque[Job] = deque()
+        self._is_refusing = False
 
     def submit(self, job: Job) -> bool:
         """Have a job run as soon as may be; False if too many wait already."""
@@ -70,12 +74,22 @@ class ThreadPool:
             self._call_later(WATCH_SECONDS, self._watch)
         return True
 
-    def refuse_overdue(self, before: float) -> None:
-        """Refuse the jobs that wait since an earlier moment."""
+    def refuse_hopeless(self, before: float, *, is_stuck: IsBehind = lambda _owner: False) -> None:
+        """Refuse the jobs that wait since an earlier moment, or for an owner that is stuck.
+
+        Some at a time: every other connection waits meanwhile.
+        """
         with self._lock:
-            overdue = self._queue.take_overdue(before)
-        for job in overdue:
-            job.refuse()
+            self._hopeless += self._queue.take_hopeless(before, is_stuck=is_stuck)
+        if self._hopeless and not self._is_refusing:
+            self._refuse_some()
+
+    def _refuse_some(self) -> None:
+        for _ in range(min(REFUSED_AT_ONCE, len(self._hopeless))):
+            self._hopeless.popleft().refuse()
+        self._is_refusing = bool(self._hopeless)
+        if self._is_refusing:
+            self._call_later(WATCH_SECONDS, self._refuse_some)
 
     def _watch(self) -> None:
         """While jobs wait, let those that are blocked keep nobody from running."""

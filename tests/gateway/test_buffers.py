@@ -4,11 +4,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from support.served_front import ServedFront
 
+from gateway.server.buffers import Unsent
 from gateway.server.limits import Limits
 
 LIMITS = Limits(
@@ -100,6 +102,32 @@ def test_unread_responses_stop_their_credential_alone(front: ServedFront):
         unread.close()
         same.settimeout(5)
         assert same.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_clients_that_read_nothing_get_no_more():
+    unsent = Unsent(replace(LIMITS, stuck_seconds=0.1))
+    sender = Sender()
+    unsent.add(sender)
+    assert (unsent.is_behind(b"one"), unsent.is_stuck(b"one")) == (True, False)
+    time.sleep(0.15)
+    assert unsent.is_stuck(b"one")
+    sender.unsent_bytes -= 1  # Something is taken in.
+    unsent.refresh()
+    assert (unsent.is_behind(b"one"), unsent.is_stuck(b"one")) == (True, False)
+    unsent.discard(sender)
+    assert not unsent.is_behind(b"one")
+
+
+class Sender:
+    """A client of one credential that takes in nothing by itself."""
+
+    owner = b"one"
+    progressed_at = 0.0
+    unsent_bytes = LIMITS.owner_unsent_bytes + 1
+
+    def evict(self) -> None:
+        """Never asked to."""
+        raise AssertionError
 
 
 def test_strangers_stop_nobody(front: ServedFront):

@@ -8,7 +8,7 @@ from threading import enumerate as all_threads
 import pytest
 
 from gateway.server.fair_queue import FairQueue, Job
-from gateway.server.thread_pool import QUEUED_JOBS, RUNNING_JOBS, ThreadPool
+from gateway.server.thread_pool import QUEUED_JOBS, REFUSED_AT_ONCE, RUNNING_JOBS, ThreadPool
 
 MAX_THREADS = 8
 SHARE = MAX_THREADS // 2
@@ -148,10 +148,26 @@ def test_overdue_jobs_are_refused(work: Work):
     work.pool.submit(Job(b"one", lambda: None, refuse=lambda: refused.append("late")))
     gone = Job(b"one", lambda: None, refuse=lambda: refused.append("gone"), is_cancelled=True)
     work.pool.submit(gone)
-    work.pool.refuse_overdue(time.monotonic() - 60)
+    work.pool.refuse_hopeless(time.monotonic() - 60)
+    work.pool.refuse_hopeless(time.monotonic() - 60, is_stuck=lambda owner: owner == b"two")
     assert refused == []
-    work.pool.refuse_overdue(time.monotonic() + 60)
+    work.pool.refuse_hopeless(time.monotonic() + 60)
     assert refused == ["late"]
+
+
+def test_jobs_of_a_stuck_owner_are_refused_some_at_a_time(work: Work):
+    for _ in range(RUNNING_JOBS):
+        work.submit(b"one")
+    work.wait_for(RUNNING_JOBS)
+    refused: list[str] = []
+    for _ in range(3 * REFUSED_AT_ONCE):
+        work.pool.submit(Job(b"one", lambda: None, refuse=lambda: refused.append("stuck")))
+    work.pool.refuse_hopeless(0.0, is_stuck=lambda owner: owner == b"one")
+    assert len(refused) == REFUSED_AT_ONCE
+    deadline = time.monotonic() + 5
+    while len(refused) < 3 * REFUSED_AT_ONCE and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(refused) == 3 * REFUSED_AT_ONCE
 
 
 def test_owners_take_turns():
