@@ -24,10 +24,10 @@ from core.caching.shared_entity_cache import SharedEntityCache
 from core.directory_entries import DirectoryEntries
 from core.domain.clock import Clock, utc_now
 from core.domain.counters import Counters
-from core.storage import migrate
 from core.storage.connector import TimedConnection, Timeouts
 from core.storage.credential_store import Credentials
 from core.storage.database import Database
+from core.storage.database_identity import identity
 from core.storage.entity_store import EntityStore
 from core.storage.heartbeat import Heartbeat
 from core.storage.replica_reader import Replica
@@ -70,7 +70,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     app.extensions["heartbeat"] = Heartbeat(database.circuit, probed.open)
     verified = _authenticator(app, settings, database, clock=clock)
     authenticator.install(app, verified, count_failure=metrics.count_credential_failure)
-    limits = rate_limits.RateLimits(settings, lambda: migrate.identity(database).name)
+    limits = rate_limits.RateLimits(settings, lambda: identity(database).name)
     rate_limits.install(app, limits)
     for document in docs.DOCUMENTS:
         docs.mount(app, document)
@@ -154,7 +154,7 @@ def _install_core(
         row_security=settings.row_security,
         counters=counters,
     )
-    shared = SharedEntityCache(redis, partial(migrate.identity, database)) if redis else None
+    shared = SharedEntityCache(redis, partial(identity, database)) if redis else None
     entities = app.extensions["entities"] = EntityCache(
         EntityStore(database),
         shared,

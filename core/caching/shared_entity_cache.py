@@ -17,7 +17,7 @@ import orjson
 from core.caching.redis_cache import RedisCache
 from core.caching.tenant_snapshot import links_of
 from core.domain.entity import Entity, EntityRef
-from core.storage.migrate import DatabaseIdentity
+from core.storage.database_identity import DatabaseIdentity
 
 DIGEST_BYTES = 16
 IDENTITY_SECONDS = 10.0

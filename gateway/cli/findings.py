@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from core.caching.redis_cache import FAILURES, RedisCache
 from core.domain.errors import Unavailable
-from core.storage import migrate
 from core.storage.credential_store import DEMO_TOKEN
 from core.storage.database import Database
+from core.storage.database_identity import is_ahead, is_current
 from core.storage.server_facts import EXTENSIONS, ServerFacts, read_facts
 from core.transfer.demo import demo_key_is_active
 from gateway.jwk_set import KeySetError, load_keys
@@ -181,14 +181,14 @@ def _of_connections(settings: Settings, facts: ServerFacts) -> Finding:
 
 
 def _of_migrations(database: Database) -> Finding:
-    if migrate.is_current(database):
-        ahead = ", and some that this program does not know" * migrate.is_ahead(database)
+    if is_current(database):
+        ahead = ", and some that this program does not know" * is_ahead(database)
         return Finding("migrations", PASS, f"every migration is applied{ahead}")
     return Finding("migrations", FAIL, "some are missing", "run crm-gateway db upgrade")
 
 
 def _of_demo_key(settings: Settings, database: Database) -> Iterator[Finding]:
-    if settings.database_url and migrate.is_current(database) and demo_key_is_active(database):
+    if settings.database_url and is_current(database) and demo_key_is_active(database):
         action = "crm-gateway token revoke sampleaccess"
         yield Finding("demo key", FAIL, f"everybody knows the key {DEMO_TOKEN}", action)
 

@@ -4,6 +4,7 @@ import click
 
 from core.storage import clock_zones, distribution, migrate, roles
 from core.storage.database import Database
+from core.storage.database_identity import is_ahead
 from gateway.cli.session import connected, environment, ready
 
 
@@ -17,7 +18,7 @@ def upgrade() -> None:
     """Apply the migrations that are missing, then rezone; on Citus, distribute empty tables."""
     with connected(environment()) as (_, database):
         undistributed = migrate.upgrade(database)
-        if migrate.is_ahead(database):
+        if is_ahead(database):
             click.echo("the database is ahead of this program, and stays as it is", err=True)
         _rezone(database)
     if undistributed:

@@ -13,6 +13,7 @@ import click
 
 from core.storage import clock_zones, migrate, roles
 from core.storage.database import Database
+from core.storage.database_identity import is_current
 from gateway.embedded import last_run, lease
 from gateway.settings import NO_REDIS, Settings
 
@@ -57,7 +58,7 @@ def ready(*, is_service: bool = False) -> Iterator[tuple[Settings, Database]]:
     """
     given = Settings.from_env() if is_service else environment()
     with connected(given) as (settings, database):
-        if not migrate.is_current(database):
+        if not is_current(database):
             if given.database_url is not None:
                 raise NotUpgraded("the database lacks migrations: run crm-gateway db upgrade")
             migrate.upgrade(database)

@@ -7,8 +7,8 @@ from jinja2 import StrictUndefined
 from structlog.typing import FilteringBoundLogger
 
 from core.domain.clock import Clock
-from core.storage import migrate
 from core.storage.database import Database
+from core.storage.database_identity import identity
 from core.storage.revocation_store import Revocations
 from gateway.auth.authenticator import Authenticator
 from gateway.console import (
@@ -50,7 +50,7 @@ def install(
 ) -> None:
     """Add the console to an application that has its core, its metrics and its health."""
     metrics: Metrics = app.extensions["metrics"]
-    key = SigningKey(lambda: migrate.identity(database).cache_secret)
+    key = SigningKey(lambda: identity(database).cache_secret)
     revocations = app.extensions[credentials_page.REVOCATIONS] = Revocations(database, clock)
     logins = LoginSessions(authenticator, app.extensions["credentials"], revocations, clock=clock)
     app.extensions[EXTENSION] = Console(

@@ -13,8 +13,8 @@ from prometheus_client.registry import Collector
 
 from core.caching.redis_cache import FAILURES, RedisCache
 from core.domain.errors import Unavailable
-from core.storage import migrate
 from core.storage.database import Database
+from core.storage.database_identity import is_current
 from gateway.observability.metrics import Metrics
 from gateway.observability.probes import Outcome, Probe
 
@@ -105,7 +105,7 @@ class _NotUpgraded(Exception):
 
 
 def _check_migrations(database: Database) -> None:
-    if not migrate.is_current(database):
+    if not is_current(database):
         raise _NotUpgraded("the database lacks migrations: run crm-gateway db upgrade")
 
 

@@ -12,8 +12,8 @@ from core.caching.entity_cache import EntityCache
 from core.caching.redis_cache import RedisCache
 from core.caching.shared_entity_cache import SharedEntityCache
 from core.domain.entity import Entity
-from core.storage import migrate
 from core.storage.database import Database
+from core.storage.database_identity import identity
 from core.storage.entity_store import EntityStore
 from core.storage.tenant_store import Tenants
 
@@ -84,9 +84,7 @@ def test_late_writer_cannot_overwrite_newer(office: Office) -> None:
     old = EntityStore(office.database).read(office.tenant_id, [CONTACT])[CONTACT]
     before = office.version()
     office.put({CONTACT: {"name": "Hopper"}})
-    shared = SharedEntityCache(
-        RedisCache(office.redis_url), lambda: migrate.identity(office.database)
-    )
+    shared = SharedEntityCache(RedisCache(office.redis_url), lambda: identity(office.database))
     late = office.cache()
     late.lookup(office.tenant_id, office.version(), {CONTACT})
     entity = late.lookup(office.tenant_id, office.version(), {CONTACT})[CONTACT]

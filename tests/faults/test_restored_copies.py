@@ -13,9 +13,9 @@ from support.fault_scene import TENANTS, USER, fill
 from support.own_servers import OwnServer, server_directory
 from support.restored_copies import SETTINGS, base_backup, dump_restored
 
-from core.storage import migrate
 from core.storage.credential_store import Credentials
 from core.storage.database import Database
+from core.storage.database_identity import identity
 from gateway.embedded.engines import start_postgres
 from gateway.settings import Settings
 
@@ -86,14 +86,14 @@ def test_entries_are_shared_again_after_a_restart(
         fill(server.url)
         database = Database(server.url)
         key = Credentials(database).create(tenant_id=TENANT, user_id=USER, scopes=SCOPES)
-        before = migrate.identity(database)
+        before = identity(database)
         old = client_of(make_app, server.url, key)
         name_contact(old, 1, "kept")
         assert old.post(PAGE, json={"contact_ids": [1]}).status_code == 201
         server.stop()
         server.start()
         database.close()
-        after = migrate.identity(database)
+        after = identity(database)
         assert (after.name, after.cache_secret) == (before.name, before.cache_secret)
         assert after.cache_name != before.cache_name
         assert shown(old) == ["kept"]

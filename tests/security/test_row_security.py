@@ -18,6 +18,7 @@ from core.domain.model import Tenant
 from core.storage import migrate, roles
 from core.storage.credential_store import Credentials
 from core.storage.database import Database, allow, allowing
+from core.storage.database_identity import is_current
 from core.storage.tables import metadata
 from core.storage.tenant_store import Tenants
 from gateway.cli.program import main
@@ -149,7 +150,7 @@ def test_people_read_every_tenant(guarded: Guarded):
 def test_owner_can_still_migrate(guarded: Guarded):
     owner = guarded.as_role("crm_owner")
     migrate.upgrade(owner)
-    assert migrate.is_current(owner)
+    assert is_current(owner)
     owner.close()
 
 

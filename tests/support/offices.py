@@ -7,8 +7,8 @@ from core.caching.entity_cache import EntityCache
 from core.caching.redis_cache import RedisCache
 from core.caching.shared_entity_cache import SharedEntityCache
 from core.domain.entity import EntityRef
-from core.storage import migrate
 from core.storage.database import Database
+from core.storage.database_identity import identity
 from core.storage.entity_store import EntityStore, put_entities, remove_entity
 
 USER = ("user", 5)
@@ -46,7 +46,7 @@ class Office:
 
     def cache(self, **options: int) -> EntityCache:
         redis = RedisCache(self.redis_url, deadline_ms=200)
-        shared = SharedEntityCache(redis, lambda: migrate.identity(self.database))
+        shared = SharedEntityCache(redis, lambda: identity(self.database))
         return EntityCache(EntityStore(self.database), shared, **options)
 
     def worker(self) -> Worker:
