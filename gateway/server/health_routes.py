@@ -1,8 +1,8 @@
 """HealthRoutes: /health/live and /health/ready, answered by the event loop without a thread.
 
 Readiness is found out in the background all the time, so that a busy worker knows it as well. One
-that is at leisure asks anew, and answers with what came of that if it comes at once. So it is with
-whether somebody may be told the details: a credential that cannot be verified at once shows none.
+that is at leisure asks anew, and answers with what came of that if it comes at once. A request that
+shows a credential waits a little longer for that to be verified, and without it is told no details.
 """
 
 import time
@@ -21,6 +21,8 @@ LIVE_PATH, READY_PATH = "/health/live", "/health/ready"
 BLUEPRINT = "ops"
 NEW_SECONDS, KNOWN_SECONDS = 0.1, 1.0
 WAIT_SECONDS = 0.03
+ADMIN_SECONDS = 0.5
+"""How long a request that shows a credential waits at most for what that is good for."""
 POLL_SECONDS = 0.005
 
 Reply = Callable[[Response], None]
@@ -97,12 +99,14 @@ class HealthRoutes:
 
     def _report(self, waiting: _Waiting) -> Report | None:
         """Return what is to be answered, or None if that may still become better."""
-        is_overdue = time.perf_counter() - waiting.environ[BEGAN] >= WAIT_SECONDS
+        seconds = time.perf_counter() - waiting.environ[BEGAN]
+        if waiting.is_admin is None and seconds < ADMIN_SECONDS:
+            return None
         is_detailed = bool(waiting.is_admin)
         report = self._health.peek(NEW_SECONDS, is_detailed=is_detailed)
-        if is_overdue:
-            return report or self._health.peek(KNOWN_SECONDS, is_detailed=is_detailed)
-        return None if waiting.is_admin is None else report
+        if report is None and seconds >= WAIT_SECONDS:
+            return self._health.peek(KNOWN_SECONDS, is_detailed=is_detailed)
+        return report
 
     def _reply(self, path: str, report: Report, environ: Environ, reply: Reply) -> None:
         status, headers, body = render(report)
