@@ -22,6 +22,7 @@ from gateway.server.refusals import refusal_response
 from gateway.server.response_keeper import ResponseKeeper
 from gateway.server.responses import Response
 from gateway.server.thread_pool import ThreadPool
+from gateway.server.uploads import SPOOL
 
 Application = Callable[[Environ, Callable[..., Any]], Any]
 Reply = Callable[[Response], None]
@@ -146,7 +147,8 @@ class Bridge:
 
 
 def _body_bytes(environ: Environ) -> int:
-    return int(environ.get("CONTENT_LENGTH") or 0)
+    """Return how much memory the body of a request takes; a spooled one is on disk."""
+    return 0 if SPOOL in environ else int(environ.get("CONTENT_LENGTH") or 0)
 
 
 def _refuse(environ: Environ, status: HTTPStatus, reason: str = "") -> Response:

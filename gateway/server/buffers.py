@@ -50,6 +50,9 @@ class Received:
         That is whoever is longest under way among those with at least the average. Never the last
         one: one alone is bounded by itself.
         """
+        if not size:
+            self.discard(connection)
+            return
         self._total += size - self._sizes.get(connection, 0)
         self._sizes[connection] = size
         while self._total > self._max_bytes and len(self._sizes) > 1:

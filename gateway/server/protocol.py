@@ -84,8 +84,7 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(refusal)
             return
         if is_whole and not parser.has_unwritten:
-            if had_begun:
-                self._front.received.discard(self)
+            self._front.received.note(self, len(parser.rest))
             self._begin_answer()
             return
         self._front.received.note(self, parser.received_bytes)
@@ -185,7 +184,6 @@ class HttpProtocol(asyncio.Protocol):
         if self._phase is not ANSWERING:
             return
         self._phase = READING
-        self._front.received.discard(self)
         more, self._parser.rest = self._parser.rest, b""
         self._feed(rest + more)
         if self._phase is READING:

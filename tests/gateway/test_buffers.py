@@ -89,6 +89,17 @@ def test_requests_behind_another_are_dropped_when_too_many(front: ServedFront):
         assert b"Connection: close" in received
 
 
+def test_requests_that_come_at_once_count_too(front: ServedFront):
+    with Clients() as clients:
+        waiting = clients.send(front, get(b"/slow") + get(b"/") * 1520)
+        for _ in range(2):
+            clients.send(front, HEAD + b"x" * 60_000)
+        received = b""
+        while piece := waiting.recv(65536):
+            received += piece
+        assert received.count(b"HTTP/1.1 200") == 1
+
+
 def test_unread_responses_stop_their_credential_alone(front: ServedFront):
     with Clients() as clients:
         for key in (b"one", b"two"):  # A credential is known once it has opened something.
