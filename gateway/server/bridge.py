@@ -14,7 +14,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from gateway.request import BEGAN, STREAM, request_id
+from gateway.request import BEGAN, SPOOL, STREAM, request_id
 from gateway.server.environ import Environ
 from gateway.server.fair_queue import Job
 from gateway.server.job_owners import STRANGERS, JobOwners
@@ -22,7 +22,6 @@ from gateway.server.refusals import refusal_response
 from gateway.server.response_keeper import ResponseKeeper
 from gateway.server.responses import Response
 from gateway.server.thread_pool import ThreadPool
-from gateway.server.uploads import SPOOL
 
 Application = Callable[[Environ, Callable[..., Any]], Any]
 Reply = Callable[[Response], None]
