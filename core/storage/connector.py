@@ -22,6 +22,8 @@ REPLY_SECONDS = 1.0
 """How long a `TimedConnection` waits for the server."""
 GRACE_SECONDS = 1.0
 """What a server may need beyond its own limit to say that a statement took too long."""
+END_WITH_CLIENT = "SELECT set_config('client_connection_check_interval', '1000', true)"
+"""Lets a transaction end within a second of its program's death, whatever it is doing."""
 TENANTS_SETTING = "crm.tenants"
 ALLOW_IN_TRANSACTION = f"SELECT set_config('{TENANTS_SETTING}', %(tenants)s::TEXT, true)"
 _MARK = "gateway.connected"

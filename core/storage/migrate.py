@@ -14,6 +14,7 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from core.domain.errors import DatabaseTimeout, Unavailable
+from core.storage.connector import END_WITH_CLIENT
 from core.storage.database import Database
 from core.storage.database_identity import MIGRATIONS, is_ahead_of_program
 from core.storage.distribution import distribute_empty
@@ -23,8 +24,6 @@ LOCK_TIMEOUT_MS = 500
 """So long a migration waits for a table, because whoever comes after it waits behind it."""
 RETRY_SECONDS = 1.0
 GIVE_UP_SECONDS = 300.0
-END_WITH_CLIENT = "SELECT set_config('client_connection_check_interval', '1000', true)"
-"""Lets a transaction end within a second of its program's death, whatever it is doing."""
 _LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :timeout, true)")
 
 

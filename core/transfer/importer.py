@@ -14,8 +14,8 @@ from core.domain.counters import IMPORTED_RECORDS
 from core.domain.errors import InvalidEntity
 from core.domain.model import Tenant
 from core.storage import activity_writer
+from core.storage.connector import END_WITH_CLIENT
 from core.storage.database import Database
-from core.storage.migrate import END_WITH_CLIENT
 from core.storage.tenant_store import find_tenant, lock_directory, put_tenant
 from core.transfer import ndjson
 from core.transfer.copy_lines import activity_line, entity_line

@@ -4,7 +4,6 @@ It lives in the package, so that it is there wherever the package is installed. 
 servers, where they are used, are leased here for as long as the master runs.
 """
 
-import gc
 import os
 import shutil
 import ssl
@@ -15,15 +14,13 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from gateway.embedded import lease
+from gateway.footprint import spare_collector
 from gateway.observability import logs
 from gateway.observability.log_lines import Lines
 from gateway.server import certificate
 from gateway.server.listener import release_slot
 from gateway.server.scratch import make_scratch
 from gateway.settings import Settings
-
-COLLECT_AFTER = 50_000  # Objects that were made and not freed; Python begins with 700.
-OLDER_GENERATIONS = (20, 50)
 
 
 class ServerLogger(Logger):
@@ -88,7 +85,7 @@ def post_worker_init(worker: Any) -> None:
     worker.wsgi.extensions["heartbeat"].start()
     if "metrics_history" in worker.wsgi.extensions:
         worker.wsgi.extensions["metrics_history"].begin_sampling()
-    _spare_collector()
+    spare_collector()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
@@ -96,17 +93,6 @@ def worker_exit(_server: Any, worker: Any) -> None:
     application = getattr(worker, "wsgi", None)  # None: it never came so far.
     if application is not None:
         application.extensions["log_lines"].end()
-
-
-def _spare_collector() -> None:
-    """Spare the garbage collector what lives as long as the worker.
-
-    Requests leave next to no cycles, and each full collection would walk through everything that
-    the directory remembers: that is what the slowest requests would wait for.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, *OLDER_GENERATIONS)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -155,7 +155,7 @@ def test_overdue_jobs_are_refused(work: Work):
     assert refused == ["late"]
 
 
-def test_jobs_of_a_stuck_owner_are_refused_some_at_a_time(work: Work):
+def test_stuck_owners_are_refused_some_at_a_time(work: Work):
     for _ in range(RUNNING_JOBS):
         work.submit(b"one")
     work.wait_for(RUNNING_JOBS)
