@@ -50,7 +50,8 @@ def install(
 ) -> None:
     """Add the console to an application that has its core, its metrics and its health."""
     metrics: Metrics = app.extensions["metrics"]
-    key = SigningKey(lambda: identity(database).cache_secret)
+    settings: Settings = app.extensions["settings"]
+    key = SigningKey(lambda: identity(database).cache_secret, jwt_secret=settings.jwt_secret)
     revocations = app.extensions[credentials_page.REVOCATIONS] = Revocations(database, clock)
     logins = LoginSessions(authenticator, app.extensions["credentials"], revocations, clock=clock)
     app.extensions[EXTENSION] = Console(
@@ -59,7 +60,6 @@ def install(
     app.extensions["clock"] = clock
     app.extensions[overview_page.HISTORY] = History(metrics)
     app.extensions[incidents_page.INCIDENTS] = Incidents(metrics.directory)
-    settings: Settings = app.extensions["settings"]
     app.extensions[transfer_page.EXTENSION] = Transfers(settings, database, logger)
     admission = UploadAdmission(
         key,

@@ -27,14 +27,18 @@ PURPOSE = b"console sessions"
 class SigningKey:
     """What sessions and forms are signed with; all gateways of a database have the same."""
 
-    def __init__(self, read_secret: Callable[[], bytes]) -> None:
-        """Read nothing yet; `read_secret` returns the database's own secret."""
+    def __init__(self, read_secret: Callable[[], bytes], *, jwt_secret: str | None) -> None:
+        """Read nothing yet; `read_secret` returns the database's own secret.
+
+        Another secret of JWTs makes another key: it ends the sessions of the tokens that it ends.
+        """
         self._read_secret = read_secret
+        self._purpose = PURPOSE + (jwt_secret or "").encode()
 
     @cached_property
     def value(self) -> bytes:
         """The key, made from the database's secret. Raises: Unavailable."""
-        return hmac.digest(self._read_secret(), PURPOSE, "sha256")
+        return hmac.digest(self._read_secret(), self._purpose, "sha256")
 
     @property
     def is_known(self) -> bool:

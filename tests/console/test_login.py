@@ -127,6 +127,12 @@ def test_sessions_are_good_at_every_worker(
     assert other.get(OVERVIEW).status_code == 200
 
 
+def test_new_jwt_secret_ends_sessions(admin: Visitor, make_app: Callable[..., Flask]):
+    other = Visitor(make_app(console=True, jwt_secret="another secret of the tests' JWTs"))
+    other.client.set_cookie(COOKIE, cookie_of(admin), path="/console")
+    assert other.get(OVERVIEW).status_code == 303
+
+
 def test_forged_sessions_open_nothing(app: Flask, admin: Visitor):
     value = cookie_of(admin)
     for forged in (value[:-2] + "xx", "." + value, json.dumps({"login": {}})):
