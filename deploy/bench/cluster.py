@@ -53,7 +53,7 @@ def _compare(bench: Bench, urls: Mapping[str, str]) -> None:
     for name, url in urls.items():
         hits.command(url, "db", "upgrade")
         bench.show_progress(f"Citus: import of {records:,} records, {name}")
-        seconds = hits.import_seconds(url, exported)
+        _, seconds = hits.import_seconds(url, exported)
         bench.record(f"hop-import.{name}", {"per_second": records / seconds})
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("VACUUM (ANALYZE) activities")
