@@ -19,8 +19,9 @@ Break = Callable[[Scene], None]
 FAULT_SECONDS = 10.0 if IS_LONG else 2.0
 QUIET_SECONDS, AFTER_SECONDS = 0.7, 1.5
 USED_AGAIN_SECONDS = 2.0
-LONGEST_READ_SECONDS = 1.0
-"""The deadline of Redis, 50 ms, is met once a second; the rest is what two cores are busy with."""
+LONGEST_READ_SECONDS, TIMES_QUIET = 1.0, 3.0
+"""Redis costs a read its deadline of 50 ms, once a second; the rest is what the machine is busy
+with, as it is in quiet times."""
 SCOPES = ("read", "write", "directory")
 FULL_BYTES = 100_000
 
@@ -108,13 +109,27 @@ def thaw(scene: Scene) -> None:
     scene.redis.thaw()
 
 
-@pytest.fixture
-def watch(shared_scene: Scene) -> Iterator[EntityWatch]:
-    """Give the watch of a new caller; Redis is whole again afterwards."""
-    database = Database(shared_scene.postgres.url)
+def new_watch(scene: Scene) -> EntityWatch:
+    """Return the watch of a new caller."""
+    database = Database(scene.postgres.url)
     key = Credentials(database).create(tenant_id=TENANTS["first"], user_id=USER, scopes=SCOPES)
     database.close()
-    yield EntityWatch([gateway.port for gateway in shared_scene.gateways], key)
+    return EntityWatch([gateway.port for gateway in scene.gateways], key)
+
+
+@pytest.fixture(scope="module")
+def allowed_seconds(shared_scene: Scene) -> float:
+    """Give how long a read may take, which is more where the machine has other things to do."""
+    with shared_scene.load() as load, new_watch(shared_scene) as watch:
+        load.hold(FAULT_SECONDS)
+    longest = max(load.outcome("none", shared_scene.postgres.url).longest_seconds, *watch.seconds)
+    return max(LONGEST_READ_SECONDS, TIMES_QUIET * longest)
+
+
+@pytest.fixture
+def watch(shared_scene: Scene, allowed_seconds: float) -> Iterator[EntityWatch]:
+    """Give the watch of a new caller; Redis is whole again afterwards."""
+    yield new_watch(shared_scene)
     shared_scene.redis.thaw()
     snapshot_file(shared_scene).unlink(missing_ok=True)
 
@@ -133,6 +148,7 @@ def watch(shared_scene: Scene) -> Iterator[EntityWatch]:
 def test_broken_redis_is_never_noticed(
     shared_scene: Scene,
     watch: EntityWatch,
+    allowed_seconds: float,
     record_property: Record,
     fault: str,
     begin: Break,
@@ -157,7 +173,7 @@ def test_broken_redis_is_never_noticed(
     assert not outcome.failures
     assert watch.wrong == []
     assert len(watch.seconds) > 100
-    assert max(longest, outcome.longest_seconds) < LONGEST_READ_SECONDS
+    assert max(longest, outcome.longest_seconds) < allowed_seconds
     assert used_after <= USED_AGAIN_SECONDS
 
 

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ def told(url: str, statement: str) -> Any:
         return row[0] if row else None
 
 
+def startup(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/startup") as answer:
+        return int(answer.status)
+
+
 def revision(url: str) -> str:
     return str(told(url, "SELECT version_num FROM alembic_version"))
 
@@ -71,6 +77,7 @@ def test_upgrade_goes_unnoticed_by_callers(
             running(scene.environ, log=tmp_path / "old", workers=1) as old,
             running(scene.environ, log=tmp_path / "new", workers=1, root=newer.root) as new,
         ):
+            assert [startup(gateway.port) for gateway in (old, new)] == [200, 200]
             load.wire.ports += [old.port, new.port]
             load.hold(1)
             assert ended(newest.begin(scene.environ, "db", "upgrade"))[0] == 0
@@ -113,7 +120,7 @@ def test_killed_upgrade_leaves_nothing(filled: Mapping[str, str], tmp_path: Path
     url, before = filled["DATABASE_URL"], newest_revision()
     slow = NewerProgram.make(tmp_path / "slow", EXPAND, (SLEEP,))
     upgrade = slow.begin(filled, "db", "upgrade")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not told(url, SLEEPING) and time.monotonic() < deadline:
         time.sleep(0.05)
     upgrade.send_signal(signal.SIGKILL)

@@ -1,8 +1,8 @@
 """Contacts that are renamed again and again, and readers who must see each acknowledged name.
 
-A name counts how often it was changed. Every read goes to one of the gateways, in either dialect,
-and shows all contacts; one that shows an older name than was acknowledged before it was sent is
-stale.
+A name tells whose it is, and how often it was changed. Every read goes to one of the gateways, in
+either dialect, and shows all contacts; one that shows an older name than was acknowledged before it
+was sent is stale.
 """
 
 import http.client
@@ -62,7 +62,7 @@ class EntityWatch:
 
     def _rename(self, port: int, number: int) -> None:
         count = self._counts[number] + 1
-        self._call(port, "PUT", f"/directory/contact/{number}", {"name": f"n{count}"})
+        self._call(port, "PUT", f"/directory/contact/{number}", {"name": f"{number}:{count}"})
         self._counts[number] = count
 
     def _reader(self, first: int) -> Any:
@@ -89,8 +89,8 @@ class EntityWatch:
         body = self._call(port, "GET", path if is_deskera else path.removeprefix("/v1/crm"))
         self.seconds.append(time.monotonic() - began_at)
         if not is_deskera:
-            return {body["contact"]["id"]: int(body["contact"]["full_name"][1:])}
-        found = {each["id"]: int(each["name"][1:]) for each in body["contact_details"]}
+            return _counts([body["contact"]], name="full_name")
+        found = _counts(body["contact_details"], name="name")
         assert len(found) == CONTACTS, f"contacts are missing: {found}"
         return found
 
@@ -105,3 +105,13 @@ class EntityWatch:
             return json.loads(content)
         finally:
             connection.close()
+
+
+def _counts(contacts: Sequence[Mapping[str, Any]], *, name: str) -> Mapping[int, int]:
+    """Return the counts in the names of contacts, which must be their own."""
+    counts = {}
+    for contact in contacts:
+        number, _, count = contact[name].partition(":")
+        assert int(number) == contact["id"], f"{contact[name]} is shown for {contact['id']}"
+        counts[contact["id"]] = int(count)
+    return counts

@@ -50,13 +50,18 @@ class NewerProgram:
         return begin(environ, *words, root=self.root)
 
 
-def begin(environ: Mapping[str, str], *words: str, root: Path = ROOT) -> "subprocess.Popen[str]":
+def begin(
+    environ: Mapping[str, str],
+    *words: str,
+    root: Path = ROOT,
+    stdin: int = subprocess.DEVNULL,
+) -> "subprocess.Popen[str]":
     """Start a command of this program, or of the one in another directory."""
     return subprocess.Popen(
         [sys.executable, "-m", "gateway", *words],
         cwd=root,
         env={**os.environ, **environ},
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
