@@ -47,6 +47,7 @@ class Visit:
     def log_in(self, key: str) -> None:
         """Log in at the console by the keyboard alone."""
         self.open("/console/login")
+        self.page.locator("#key:focus").wait_for()
         self.page.keyboard.type(key)
         self.page.keyboard.press("Enter")
         self.page.wait_for_url(f"{self.base}/console/")
