@@ -62,11 +62,13 @@ def redis_cluster() -> Iterator[list[Node]]:
         node.client.cluster("ADDSLOTS", *range(first, min(first + share, SLOTS)))
         started[0].client.cluster("MEET", "127.0.0.1", node.port)
     _wait_until(lambda: all(_is_whole(node) for node in started))
-    yield started
-    for node in started:
-        node.process.kill()
-        node.process.wait()
-    shutil.rmtree(directory)
+    try:
+        yield started
+    finally:
+        for node in started:
+            node.process.kill()
+            node.process.wait()
+        shutil.rmtree(directory)
 
 
 def _wait_until(is_so: Callable[[], bool], seconds: float = 15) -> None:
