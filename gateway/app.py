@@ -24,7 +24,7 @@ from core.caching.shared_entity_cache import SharedEntityCache
 from core.directory_entries import DirectoryEntries
 from core.domain.clock import Clock, utc_now
 from core.domain.counters import Counters
-from core.storage.connector import TimedConnection, Timeouts
+from core.storage.connector import ProbeConnection, TimedConnection, Timeouts
 from core.storage.credential_store import Credentials
 from core.storage.database import Database
 from core.storage.database_identity import identity
@@ -185,7 +185,7 @@ def _probed_database(settings: Settings) -> Database:
     return Database(
         _database_url(settings),
         pool_size=1,
-        connect=TimedConnection.connect,
+        connect=ProbeConnection.connect,
         row_security=settings.row_security,
     )
 

@@ -88,6 +88,12 @@ class TimedConnection(LimitedConnection):
     reply_seconds = REPLY_SECONDS
 
 
+class ProbeConnection(LimitedConnection):
+    """A connection of probes: a server that is only slow is not yet taken for a frozen one."""
+
+    reply_seconds = 1.5
+
+
 def binary_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[tuple[Any, ...]]:
     """Return a cursor with binary results."""
     return connection.cursor(binary=True)

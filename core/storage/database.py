@@ -51,6 +51,12 @@ DRIVER = "postgresql+psycopg"
 MAX_PREPARED = 50
 _DRIVER_FAILURES = (psycopg.OperationalError, psycopg.InterfaceError)
 _READ_FAILURES = (*_DRIVER_FAILURES, PoolExhausted)
+_ENDED = (
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
+"""Errors that psycopg takes for its server's own, and that another server may not have."""
 _GIVEN_UP = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable, NoReply)
 
 
@@ -151,7 +157,7 @@ class Database:
         except (OperationalError, InterfaceError, PoolTimeout, *_DRIVER_FAILURES) as error:
             raise self._unavailable(error) from error
         except InternalError as error:
-            if not isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
+            if not isinstance(error.orig, _ENDED):
                 raise
             self._reconnect()
             raise self._unavailable(error) from error

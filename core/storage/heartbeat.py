@@ -1,8 +1,8 @@
 """Heartbeat: finds out twice a second whether the database answers, and keeps its circuit so.
 
 It has a connection of its own, which no request can wait for. Half a second after a beat comes
-the next; one that has no answer within a second opens the circuit, so that at most 1.5 s pass
-until a frozen server is known, and the next answer closes the circuit. Each answer tells the time,
+the next; one that has no answer within 1.5 s opens the circuit, so that at most 2 s pass until a
+frozen server is known, and the next answer closes the circuit. Each answer tells the time,
 too: the gateways of a database take the present from its clock, and not each from its own.
 """
 
@@ -18,6 +18,9 @@ from core.storage.circuit import Circuit
 
 INTERVAL_SECONDS = 0.5
 RETRY_SECONDS = 0.25
+FAILURES = (psycopg.Error, OSError, ValueError)
+"""None of these ends the thread, since the circuit would stay as it is for ever."""
+
 QUESTION = "SELECT extract(epoch FROM clock_timestamp())::FLOAT8"
 
 
@@ -56,7 +59,7 @@ class Heartbeat:
             if self._connection is None:
                 self._connection = self._connect()
             self._read_clock(self._connection)
-        except psycopg.Error:
+        except FAILURES:
             self._disconnect()
             if not self._circuit.is_open:
                 self._circuit.open()

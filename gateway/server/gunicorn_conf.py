@@ -89,9 +89,10 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    """Write the log lines that are still buffered."""
+    """Watch the database no more, and write the log lines that are still buffered."""
     application = getattr(worker, "wsgi", None)  # None: it never came so far.
     if application is not None:
+        application.extensions["heartbeat"].stop()
         application.extensions["log_lines"].end()
 
 
