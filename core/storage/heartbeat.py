@@ -1,8 +1,8 @@
 """Heartbeat: finds out again and again whether the database answers, and keeps its circuit so.
 
-It has a connection of its own, which no request can wait for. A quarter of a second
-after a beat comes the next; one that has no answer within 1.5 s opens the circuit, so that less
-than 2 s pass until a frozen server is known, and the next answer closes the circuit. Each answer tells the time,
+It has a connection of its own, which no request can wait for. A quarter of a second after a beat
+comes the next; one that has no answer within 1.5 s opens the circuit, so that less than 2 s pass
+until a frozen server is known, and the next answer closes the circuit. Each answer tells the time,
 too: the gateways of a database take the present from its clock, and not each from its own.
 """
 
