@@ -60,7 +60,7 @@ def silence(database: Database, tenant: Home) -> None:
     """Let a tenant's jobs have been silent for a minute."""
     with database.transaction() as connection:
         connection.exec_driver_sql(
-            "UPDATE import_jobs SET heard_at = heard_at - INTERVAL '1 minute'"
+            "UPDATE import_jobs SET heard_at = now() - INTERVAL '1 minute'"
             " WHERE tenant_id = %(tenant_id)s",
             {"tenant_id": tenant.id},
         )
