@@ -46,8 +46,10 @@ def base_backup(files: Path, directory: Path) -> Iterator[OwnServer]:
     words = ["-d", source, "-D", str(directory / "data"), "-X", "stream", "-c", "fast"]
     processes.run([str(programs() / "pg_basebackup"), *words], directory=directory)
     copy = OwnServer(partial(start_postgres, directory, SETTINGS))
-    yield copy
-    copy.stop()
+    try:
+        yield copy
+    finally:
+        copy.stop()
 
 
 @contextmanager
@@ -63,5 +65,7 @@ def dump_restored(files: Path, directory: Path) -> Iterator[OwnServer]:
     words = ["--no-owner", "--exit-on-error", f"--dbname={_source(directory)}"]
     restore = [str(programs() / "pg_restore"), *words, str(directory / archive.name)]
     processes.run(restore, directory=directory)
-    yield copy
-    copy.stop()
+    try:
+        yield copy
+    finally:
+        copy.stop()
