@@ -52,10 +52,10 @@ test-faults: install ## Run the tests of faults in their long form; prints a row
 
 # What the tests of behaviour send goes to the cluster; faults of servers of a test's own do not apply.
 ON_CITUS := tests/caching tests/dialects tests/faults/test_crashes.py tests/storage tests/transfer tests/use_cases \
-	$(addprefix tests/gateway/test_,auth.py directory.py kept_responses.py reads_after_writes.py serve.py tokens.py)
+	$(addprefix tests/gateway/test_,auth.py directory.py kept_responses.py reads_after_writes.py tokens.py)
 
 test-citus: install ## Run the behaviour suite on the Citus cluster whose coordinator DATABASE_URL= names
-	$(ON_CLUSTER) -n auto --dist worksteal $(ON_CITUS)
+	$(ON_CLUSTER) -n auto --dist worksteal $(ON_CITUS) --ignore tests/storage/test_database_urls.py
 	$(ON_CLUSTER) tests/citus
 
 lint: install ## Check formatting, types, import contracts and dead code
