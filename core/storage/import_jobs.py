@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Interval, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Interval, Update, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.storage.database import Database
@@ -99,29 +99,13 @@ class ImportJobs:
 
     def give_up(self, tenant_id: int, job_id: str, *, only_silent: bool = False) -> None:
         """Have a job that is running never come to an end. Raises: Unavailable."""
-        statement = (
-            update(import_jobs)
-            .where(
-                _columns.tenant_id == tenant_id,
-                _columns.id == job_id,
-                _columns.state == RUNNING,
-            )
-            .values(state=BROKEN, ended_at=_NOW)
-        )
+        statement = _update_running(tenant_id, job_id).values(state=BROKEN, ended_at=_NOW)
         with self._database.transaction() as connection:
             connection.execute(statement.where(_IS_SILENT) if only_silent else statement)
 
     def progress(self, tenant_id: int, job_id: str, read_bytes: int) -> None:
         """Say that a job is alive, and how much of its file is read. Raises: Unavailable."""
-        statement = (
-            update(import_jobs)
-            .where(
-                _columns.tenant_id == tenant_id,
-                _columns.id == job_id,
-                _columns.state == RUNNING,
-            )
-            .values(read_bytes=read_bytes, heard_at=_NOW)
-        )
+        statement = _update_running(tenant_id, job_id).values(read_bytes=read_bytes, heard_at=_NOW)
         with self._database.transaction() as connection:
             connection.execute(statement)
 
@@ -131,13 +115,18 @@ def finish(
 ) -> None:
     """Say in the import's own transaction what it came to. Raises: ImportBroken."""
     statement = (
-        update(import_jobs)
-        .where(_columns.tenant_id == tenant_id, _columns.id == job_id, _columns.state == RUNNING)
+        _update_running(tenant_id, job_id)
         .values(state=state, ended_at=_NOW, read_bytes=_columns.file_bytes, report=report)
         .returning(_columns.id)
     )
     if connection.execute(statement).first() is None:
         raise ImportBroken
+
+
+def _update_running(tenant_id: int, job_id: str) -> Update:
+    return update(import_jobs).where(
+        _columns.tenant_id == tenant_id, _columns.id == job_id, _columns.state == RUNNING
+    )
 
 
 def _drop_old(connection: Connection, tenant_id: int) -> None:
