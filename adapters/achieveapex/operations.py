@@ -52,6 +52,7 @@ SORT = parameter(
     "$sort",
     "1 ascending, -1 descending, as in `$sort[start_date]=1`.",
     type="object",
+    propertyNames={"enum": [field.wire for field in FIELDS if field.kind != "json"]},
     additionalProperties={"enum": [1, -1]},
     example={"start_date": 1},
 ) | {"style": "deepObject"}

@@ -32,10 +32,11 @@ BAD, TOO_LONG = 400, 414
 LENIENT = ("$limit", "$skip")  # Feathers reads what is no number as if it had not been sent.
 RELATED = re.compile(
     # What is refused for the sake of another field, or of what is stored, no schema of one field
-    # can say; and it takes 1.0 for an integer, which Go, and so Deskera, does not.
+    # can say, nor the grammar of Deskera's conditions; and it takes 1.0 for an integer, which Go,
+    # and so Deskera, does not.
     "before start|before the start|calendar|years that can be stored|exactly the text shown"
-    "|one of call, meeting|IANA time zone|the one that the query names|must be a whole number"
-    "|length of time"
+    "|one of call, |IANA time zone|the one that the query names|must be a whole number"
+    "|length of time|^condition '"
 )
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
 
