@@ -38,9 +38,13 @@ def admin(app: Flask, tenant: Home) -> Visitor:
     return admin_of(app, tenant)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give a Chromium without a window; skips where there is none."""
+    """Give a Chromium without a window; skips where there is none.
+
+    Its driver keeps an event loop running, beside which no other test could run one: it ends with
+    the module.
+    """
     with chromium() as found:
         yield found
 

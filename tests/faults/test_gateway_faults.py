@@ -23,6 +23,11 @@ def assert_only_dead_connections_fail(outcome: Outcome) -> None:
     assert outcome.recovery_seconds <= 3
 
 
+def assert_live_throughout(outcome: Outcome) -> None:
+    live = outcome.watch.statuses(LIVE, since=outcome.began_at, until=outcome.ended_at)
+    assert set(live) == {200}
+
+
 def test_killed_workers_lose_nothing(shared_scene: Scene, record_property: Record) -> None:
     with shared_scene.load() as load:
         load.begin_fault()
@@ -49,8 +54,7 @@ def test_reloads_lose_nothing(shared_scene: Scene, record_property: Record) -> N
     outcome = load.outcome("SIGHUP of both gateways", shared_scene.postgres.url)
     record_property("fault", outcome.row)
     assert_only_dead_connections_fail(outcome)
-    live = outcome.watch.statuses(LIVE, since=outcome.began_at, until=outcome.ended_at)
-    assert set(live) == {200}
+    assert_live_throughout(outcome)
 
 
 @pytest.fixture
@@ -84,5 +88,4 @@ def test_rolled_gateways_lose_nothing(
     outcome = load.outcome("rolled to new gateways", shared_scene.postgres.url)
     record_property("fault", outcome.row)
     assert_only_dead_connections_fail(outcome)
-    live = outcome.watch.statuses(LIVE, since=outcome.began_at, until=outcome.ended_at)
-    assert set(live) == {200}
+    assert_live_throughout(outcome)

@@ -44,6 +44,7 @@ GOOD = {
     "GATEWAY_DB_POOL_SIZE": "5",
     "GATEWAY_LOG_LEVEL": "Warning",
     "GATEWAY_CONSOLE": "on",
+    "GATEWAY_IMPORT_BYTES": "1000000",
     "PROMETHEUS_MULTIPROC_DIR": "/dev/shm",
     "GATEWAY_OTEL_ENDPOINT": "http://127.0.0.1:4318",
 }
