@@ -15,7 +15,8 @@ from support.own_servers import OwnServer, server_directory
 from gateway.embedded import processes
 from gateway.embedded.engines import PORT, SUPERUSER, Engine, start_postgres
 
-SETTINGS = ("fsync=off", "max_connections=100", "shared_buffers=16MB")
+SETTINGS = ("fsync=off", "max_connections=100", "shared_buffers=16MB", "wal_keep_size=256MB")
+"""The log is kept for a replica that connects again after a base backup has ended a segment."""
 ACCESS = "local all all trust\nlocal replication all trust\n"
 
 
