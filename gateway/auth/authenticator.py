@@ -54,7 +54,6 @@ BEARER_SCHEMES = frozenset({"bearer", "jwt"})  # In any case: docs/dialects/achi
 RECHECK_SECONDS = 0.5  # What is revoked must be refused within a second.
 RECHECKING_SECONDS = 0.4  # How long others go on while one request verifies again.
 TOKEN_RECHECK_SECONDS = 5.0  # Of a token that cannot be revoked: tenants may come and go.
-KEPT_RECHECK_SECONDS = 60.0  # The same beside a kept response, whose versions prove the tenant.
 MAX_REMEMBERED = 20_000
 UNKNOWN_KEY = "Invalid API key"
 NO_DIGEST = bytes(32)
@@ -133,23 +132,13 @@ class Authenticator:
         if known is None or (known.expires_at is not None and self._clock() >= known.expires_at):
             return None
         overdue_seconds = time.monotonic() - known.recheck_at
-        if overdue_seconds >= 0 and not self._is_proved(known, overdue_seconds):
+        if overdue_seconds >= 0:
             if not known.is_rechecking:
                 self._verified[key] = known._replace(is_rechecking=True)
                 return None
             if overdue_seconds >= RECHECKING_SECONDS:
                 return None
         return known.principal
-
-    @staticmethod
-    def _is_proved(known: Verified, overdue_seconds: float) -> bool:
-        """Return whether there is nothing to read again but what the versions tell.
-
-        They are read for each kept response. A token without `jti` cannot be revoked, and its
-        signature stays what it was; only the keys that are taken may change.
-        """
-        is_plain = known.credential_id is None and len(known.principal.tenant_ids) == 1
-        return is_plain and overdue_seconds < KEPT_RECHECK_SECONDS - TOKEN_RECHECK_SECONDS
 
     def _still_holds(self, known: Verified) -> bool:
         if time.monotonic() >= known.recheck_at:

@@ -223,21 +223,3 @@ def test_few_credentials_are_remembered(
     for user_id in range(1, 9):
         headers = {"Authorization": tenant.token(user_id)}
         assert client.get(APEX, headers=headers).status_code == 200
-
-
-def recalled(app: Flask, client: FlaskClient, token: str) -> list[bool]:
-    """Return whether a token that was just taken, but is due, is known to two hits in a row."""
-    assert client.get(DESKERA, headers={"x-access-token": token}).status_code == 200
-    environ = {"HTTP_X_ACCESS_TOKEN": token}
-    return [app.extensions["recall"](environ, "deskera") is not None for _ in range(2)]
-
-
-def test_only_revocable_tokens_are_read_again_for_hits(
-    app: Flask, client: FlaskClient, tenant: Home, monkeypatch: pytest.MonkeyPatch
-):
-    for name in ("RECHECK_SECONDS", "TOKEN_RECHECK_SECONDS"):
-        monkeypatch.setattr(authenticator, name, 0)
-    assert recalled(app, client, tenant.token()) == [True, True]
-    assert recalled(app, client, tenant.token(jti="revocable")) == [False, True]
-    monkeypatch.setattr(authenticator, "KEPT_RECHECK_SECONDS", 0)
-    assert recalled(app, client, tenant.token()) == [False, True]
