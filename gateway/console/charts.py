@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from gateway.observability.history import SAMPLES
+
 WIDTH, HEIGHT = 240, 48
-POINTS = 119
+POINTS = SAMPLES - 1
 MARGIN = 2.0
 SVG = Markup(
     '<svg class="chart {kind}" role="img" aria-label="{label}" viewBox="0 0 {width} {height}"'

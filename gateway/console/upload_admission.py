@@ -29,6 +29,7 @@ class UploadAdmission:
         self._path = path
         self._max_bytes = max_bytes
         self._clock = clock
+        self._learning: Thread | None = None
 
     def __call__(self, environ: Mapping[str, Any]) -> int | None:
         """Return how long the body of a request may be; 0: not at all; None: as all others.
@@ -39,9 +40,15 @@ class UploadAdmission:
         if path != self._path or environ["REQUEST_METHOD"] != "POST":
             return None
         if not self._key.is_known:
-            Thread(target=self.prepare, daemon=True).start()
+            self._learn()
             return UNDECIDED
         return self._max_bytes if self._is_logged_in(environ) else 0
+
+    def _learn(self) -> None:
+        """Have the key read, by one thread however many strangers come meanwhile."""
+        if self._learning is None or not self._learning.is_alive():
+            self._learning = Thread(target=self.prepare, daemon=True)
+            self._learning.start()
 
     def prepare(self) -> None:
         """Learn the key of the cookies, which stands in the database."""
