@@ -64,7 +64,11 @@ class Transfers:
         """Return the lines of a tenant, of one snapshot; None if too many are read already."""
         if not self._exports.acquire(blocking=False):
             return None
-        child = self._begin(tenant_id, stdout=subprocess.PIPE)
+        try:
+            child = self._begin(tenant_id, stdout=subprocess.PIPE)
+        except OSError:
+            self._exports.release()
+            raise
         return Export(child, self._exports)
 
     def begin_import(
