@@ -12,7 +12,9 @@ from core.storage.activity_reader import activity_from_row
 from core.storage.database import Database
 from core.storage.tables import ACTIVITY_COLUMNS, activities, entities, tenants
 from core.transfer import ndjson
-from core.transfer.staging import BATCH_SIZE
+
+# A record may have megabytes: so many are in memory at once. More would not be faster.
+ROWS_AT_ONCE = 100
 
 
 def export_lines(database: Database, *, tenant_id: int | None = None) -> Iterator[bytes]:
@@ -35,7 +37,7 @@ def export_lines(database: Database, *, tenant_id: int | None = None) -> Iterato
 
 
 def _stream(connection: Connection, statement: Select[Any]) -> Iterator[Any]:
-    options = {"stream_results": True, "max_row_buffer": BATCH_SIZE}
+    options = {"stream_results": True, "max_row_buffer": ROWS_AT_ONCE}
     return iter(connection.execute(statement, execution_options=options))
 
 
