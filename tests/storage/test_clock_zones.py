@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from support.callers import Home
-from support.factories import make_principal
+from support.factories import make_activity, make_principal
 from support.use_cases import ALL
 
 from core.activities import Activities
 from core.domain.model import Activity, Tenant
 from core.domain.schedule import with_instant, with_wall_clock
+from core.storage import clock_zones
 from core.storage.clock_zones import BATCH_RECORDS, rezone
 from core.storage.database import Database
 from core.storage.tenant_store import Tenants
@@ -86,6 +87,41 @@ def test_second_run_changes_nothing(app: Any, berlin: Home, database: Database) 
     assert rezone(database) >= 3
     assert rezone(database) == 0
     assert read(app, berlin, kept).start_time == time(2, 30)
+
+
+@pytest.mark.parametrize("zone", ["America/Havana", "CET", "UTC"])
+def test_days_begin_at_their_first_midnight(
+    app: Any, tenant: Home, database: Database, zone: str
+) -> None:
+    """In Havana clocks go back from one to midnight, so that 1 November 2026 begins twice."""
+    Tenants(database).put(Tenant(tenant.id, "T", zone, "UTC"))
+    day = date(2026, 11, 1)
+    expected = with_wall_clock(make_activity(), "start", day, None, tenant_timezone=zone).start_at
+    assert expected is not None
+    wrong = expected + timedelta(hours=1)
+    number = stored(
+        app,
+        tenant,
+        lambda it, _: it._replace(start_date=day, start_at=wrong, timezone=NEW_YORK),
+    )
+    assert rezone(database) >= 1
+    assert read(app, tenant, number).start_at == expected
+
+
+def test_right_records_are_not_fetched(
+    app: Any, berlin: Home, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(app, berlin, lambda it, _: timed(it, BERLIN, timezone=NEW_YORK))
+    read_from = clock_zones.activity_from_row
+    tenant_ids: list[int] = []
+
+    def watched(row: Any) -> Activity:
+        tenant_ids.append(read_from(row).tenant_id)
+        return read_from(row)
+
+    monkeypatch.setattr(clock_zones, "activity_from_row", watched)
+    rezone(database)
+    assert berlin.id not in tenant_ids
 
 
 def test_records_without_another_zone_stay(app: Any, berlin: Home, database: Database) -> None:
