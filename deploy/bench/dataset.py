@@ -1,13 +1,16 @@
 """The generated data: tenants as the service keeps them, and the same records as its peers would.
 
-The tables are made by the project's own migrations; the rows by `dataset.sql`, with the indexes
-off meanwhile. Two runs make equal rows.
+The tables are made by the project's own migrations; the rows by SQL, in several sessions, with the
+indexes off meanwhile. Two runs make equal rows.
 """
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -20,6 +23,13 @@ HERE = Path(__file__).parent
 BASE = 10_000_000
 """Ids of a tenant's records are its own id times this, plus their numbers from 1."""
 ZONES = ("Asia/Kolkata", "UTC")
+"""In which Deskera's stamps are shown, tenant by tenant."""
+CLOCKS_ZONE = "Asia/Singapore"
+SESSIONS = os.cpu_count() or 1
+INDEXES = """
+    SELECT indexname, indexdef FROM pg_indexes
+    WHERE tablename = 'activities' AND indexname <> 'activities_pkey'
+    ORDER BY indexdef LIKE '%USING gin%' DESC, indexname DESC"""
 
 
 class Size(NamedTuple):
@@ -61,25 +71,73 @@ def fill(url: str, size: Size, *, limit_seconds: float = 0) -> None:
 
     Raises: psycopg.errors.QueryCanceled, if that takes longer than the limit; 0 is none.
     """
-    deadline = time.monotonic() + limit_seconds
+    deadline = time.monotonic() + limit_seconds if limit_seconds else None
     database = Database(url)
     migrate.upgrade(database)
     tenants = Tenants(database)
     for tenant_id in size.tenant_ids:
         zone = ZONES[tenant_id % len(ZONES)]
-        tenants.create(Tenant(tenant_id, f"Tenant {tenant_id}", "Asia/Singapore", zone))
+        tenants.create(Tenant(tenant_id, f"Tenant {tenant_id}", CLOCKS_ZONE, zone))
     database.close()
-    with psycopg.connect(url, cursor_factory=psycopg.ClientCursor) as connection:
-        connection.execute("SET maintenance_work_mem = '512MB'")
-        indexes = _take_indexes(connection)
-        parameters = {**size._asdict(), "tenant_ids": size.tenant_ids}
-        statements = [(HERE / "dataset.sql").read_text(), *indexes]
-        for statement in statements:
-            if limit_seconds:
-                left_ms = max(1, round(1000 * (deadline - time.monotonic())))
+    parameters = {**size._asdict(), "tenant_ids": size.tenant_ids, "clocks_zone": CLOCKS_ZONE}
+    bounds = [size.activities * number // SESSIONS for number in range(SESSIONS + 1)]
+    parts = [{"first": first + 1, "last": last} for first, last in pairwise(bounds)]
+    load = Loader(url, deadline)
+    key, *indexes = load.take_indexes()
+    load.together([_Statement(_text_of("directory"), parameters)])
+    load.together([_Statement(_text_of("activities"), {**parameters, **part}) for part in parts])
+    load.together([_Statement("VACUUM activities")])
+    load.together([key])
+    load.together([_Statement(_text_of("counters"), parameters), *indexes])
+    load.together([_Statement("VACUUM (ANALYZE)"), _Statement("CHECKPOINT")])
+
+
+class _Statement(NamedTuple):
+    """Some SQL, with values for its parameters if it has any."""
+
+    sql: str
+    parameters: Mapping[str, Any] | None = None
+
+
+class Loader:
+    """Statements in as many sessions as there are processors, and no longer than a deadline."""
+
+    def __init__(self, url: str, deadline: float | None) -> None:
+        """Load a database before the deadline, by the monotonic clock; None is none."""
+        self._url = url
+        self._deadline = deadline
+
+    def take_indexes(self) -> list[_Statement]:
+        """Drop the indexes of activities; return what brings them back: first its key, the others.
+
+        Those that take longest come before shorter ones.
+        """
+        with psycopg.connect(self._url) as connection:
+            found = connection.execute(INDEXES).fetchall()
+            connection.execute("ALTER TABLE activities DROP CONSTRAINT activities_pkey")
+            for name, _ in found:
+                connection.execute(f"DROP INDEX {name}")
+        key = "ALTER TABLE activities ADD PRIMARY KEY (tenant_id, id)"
+        return [_Statement(key), *(_Statement(definition) for _, definition in found)]
+
+    def together(self, statements: Sequence[_Statement]) -> None:
+        """Execute statements, each in a session of its own, several at a time."""
+        with ThreadPoolExecutor(SESSIONS) as pool:
+            list(pool.map(self._execute, statements))
+
+    def _execute(self, statement: _Statement) -> None:
+        with psycopg.connect(
+            self._url, autocommit=True, cursor_factory=psycopg.ClientCursor
+        ) as connection:
+            connection.execute("SET maintenance_work_mem = '1GB'")
+            if self._deadline is not None:
+                left_ms = max(1, round(1000 * (self._deadline - time.monotonic())))
                 connection.execute(f"SET statement_timeout = {left_ms}")
-            connection.execute(statement, parameters if statement is statements[0] else None)
-    _vacuum(url)
+            connection.execute(statement.sql, statement.parameters)
+
+
+def _text_of(name: str) -> str:
+    return (HERE / f"{name}.sql").read_text()
 
 
 def fill_peers(url: str) -> None:
@@ -87,17 +145,6 @@ def fill_peers(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute((HERE / "peers.sql").read_text())
     _vacuum(url)
-
-
-def _take_indexes(connection: psycopg.Connection) -> Sequence[str]:
-    """Drop the indexes of activities but its key; return the statements that bring them back."""
-    found = connection.execute(
-        "SELECT indexname, indexdef FROM pg_indexes"
-        " WHERE tablename = 'activities' AND indexname NOT LIKE '%pkey'"
-    ).fetchall()
-    for name, _ in found:
-        connection.execute(f"DROP INDEX {name}")
-    return [definition for _, definition in found]
 
 
 def _vacuum(url: str) -> None:

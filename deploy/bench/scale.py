@@ -27,7 +27,7 @@ CREATES = 300
 IMPORTED_ACTIVITIES = 1_000_000
 DEPTH = 0.9
 PERSONS_FROM = 2
-"""Numbers of users who are assigned activities begin here; see `dataset.sql`."""
+"""Numbers of users who are assigned activities begin here; see `activities.sql`."""
 CREATE_PATH = "/v1/crm/activities"
 NEWEST = "/activities?$limit=10&$sort[updated_at]=-1"
 Requests = Mapping[str, Callable[[int], str]]
