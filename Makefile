@@ -50,12 +50,10 @@ test: install ## Run the whole test suite
 test-faults: install ## Run the tests of faults in their long form; prints a row for each
 	CRM_TEST_FAULTS=long $(BIN)/python -m pytest tests/faults $(ARGS)
 
-# What the tests of behaviour send goes to the cluster; faults of servers of a test's own do not apply.
-ON_CITUS := tests/caching tests/dialects tests/faults/test_crashes.py tests/storage tests/transfer tests/use_cases \
-	$(addprefix tests/gateway/test_,auth.py directory.py kept_responses.py reads_after_writes.py tokens.py)
-
-test-citus: install ## Run the behaviour suite on the Citus cluster whose coordinator DATABASE_URL= names
-	$(ON_CLUSTER) -n auto --dist worksteal $(ON_CITUS) --ignore tests/storage/test_database_urls.py
+# Tests that reach no database, or start servers of their own, are deselected; see tests/support/cluster_tests.py.
+# Those of nodes that die come last and alone: all tests share the cluster.
+test-citus: install ## Run every test that uses a database on the Citus cluster whose coordinator DATABASE_URL= names
+	$(ON_CLUSTER) -n auto --dist worksteal tests --ignore tests/citus $(ARGS)
 	$(ON_CLUSTER) tests/citus
 
 lint: install ## Check formatting, types, import contracts and dead code

@@ -24,6 +24,7 @@ from support import tenant_guard
 from support.callers import JWT_SECRET, Caller, Demo, Home
 from support.citus import CLUSTER_URL, own_database
 from support.clock import Clock
+from support.cluster_tests import MARK, ClusterTests
 from support.own_servers import OwnServer, server_directory
 from support.own_tables import empty_tables
 from support.secrets_in_logs import secrets_in
@@ -79,10 +80,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def pytest_configure(config: pytest.Config) -> None:
     """Close the network, and note where the developer's own service last ran: tests run some.
 
-    On a cluster, look at every statement too.
+    On a cluster, run what is about it, and look at every statement.
     """
+    config.addinivalue_line("markers", MARK)
     cluster_url = os.environ.get(CLUSTER_URL)
     if cluster_url:
+        config.pluginmanager.register(ClusterTests())
         config.pluginmanager.register(OneShardCheck(cluster_url))
     if not hasattr(config, "workerinput"):
         config.stash[LAST_RUN] = last_run.data_directory()

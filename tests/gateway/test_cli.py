@@ -261,6 +261,7 @@ def test_demo_shows_the_page_key_for_key(client: FlaskClient, demo: Demo):
     assert json.dumps(page["data"][0]) in [json.dumps(activity) for activity in listed["data"]]
 
 
+@pytest.mark.one_server("the database must have no extension citus")
 def test_distribute_needs_citus(run: Run):
     result = run("db", "distribute")
     assert result.exit_code == 1

@@ -14,6 +14,8 @@ from core.domain.errors import Unavailable
 from core.storage.database import Database
 from gateway.cli.program import main
 
+ON_ITS_SOCKET = pytest.mark.one_server("the proxy that speaks TLS looks for the server's socket")
+
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
@@ -30,6 +32,7 @@ def postgres_port(database_url: str, certificates: Certificates) -> Iterator[int
         yield port
 
 
+@ON_ITS_SOCKET
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
 def test_postgres_is_reached_by_tls(postgres_port: int, certificates: Certificates, mode: str):
     query = f"sslmode={mode}&sslrootcert={certificates.authority}"
@@ -42,6 +45,7 @@ def test_postgres_is_reached_by_tls(postgres_port: int, certificates: Certificat
     database.close()
 
 
+@ON_ITS_SOCKET
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_wrong_postgres_is_refused(
     postgres_port: int, certificates: Certificates, tmp_path: Path, host: str

@@ -21,6 +21,7 @@ def test_driver_is_told_all_hosts(url: str, expected: dict[str, str]):
     assert (named["user"], named["password"], named["dbname"]) == ("u", "p", "crm")
 
 
+@pytest.mark.one_server("the hosts that it names are directories of sockets")
 def test_second_host_is_tried(database_url: str):
     host = str(make_url(database_url).query["host"])
     hosts = f"host=/nowhere,{host}&port=5432,5432&target_session_attrs=read-write"
