@@ -60,6 +60,11 @@ class Circuit:
         with self._changed:
             self._changed.notify_all()
 
+    def connections(self) -> list[Connection]:
+        """Return the connections that there are."""
+        with self._changed:
+            return list(self._connections)
+
     def open(self) -> None:
         """Send and connect nothing any more, and let nobody wait."""
         with self._changed:
@@ -68,7 +73,7 @@ class Circuit:
             self._connections.clear()
             self._changed.notify_all()
         for connection in connections:
-            _shut_down(connection)
+            shut_down(connection)
 
     def close(self) -> None:
         """Trust the database again."""
@@ -90,7 +95,7 @@ def _discard(connecting: "Future[Connection]") -> None:
         connecting.result().close()
 
 
-def _shut_down(connection: Connection) -> None:
+def shut_down(connection: Connection) -> None:
     """Let a connection read its end, whichever thread waits for it; that thread closes it."""
     with (
         suppress(psycopg.Error, OSError),  # It may be closed already.

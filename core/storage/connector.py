@@ -7,6 +7,7 @@ transaction and are sent along with it, and the plan mode is left alone, as ever
 its values.
 """
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -69,9 +70,17 @@ class LimitedConnection(psycopg.Connection[Any]):
 
     reply_seconds: float | None = None
     """How long to wait for the server; None is for ever."""
+    tenant_id: int | None = None
+    """Whose statements it sends now; None, if that is not known."""
+    _waiting_since = float("inf")
+
+    def waits_since(self, moment: float) -> bool:
+        """Return whether it has waited for the server since a moment of the monotonic clock."""
+        return self._waiting_since <= moment
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for the server, but no longer than `reply_seconds`. Raises: NoReply."""
+        self._waiting_since = time.monotonic()
         try:
             return super().wait(gen, interval, self.reply_seconds if timeout is None else timeout)
         except psycopg.OperationalError as error:
@@ -80,6 +89,8 @@ class LimitedConnection(psycopg.Connection[Any]):
                 self.close()
                 raise NoReply("the server does not answer") from error
             raise
+        finally:
+            self._waiting_since = float("inf")
 
 
 class TimedConnection(LimitedConnection):

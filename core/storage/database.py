@@ -41,6 +41,7 @@ from core.storage.connector import (
     NoReply,
     Timeouts,
 )
+from core.storage.node_watch import NodeWatch
 from core.storage.read_pool import ConnectionLost, PoolExhausted, ReadPool
 
 Observer = Callable[[str, Any], None]
@@ -124,6 +125,7 @@ class Database:
             acquire_timeout_seconds=POOL_TIMEOUT_SECONDS,
             counters=self.counters,
         )
+        self.nodes = NodeWatch(partial(self.read, generic_plan=False), self.circuit.connections)
 
     def _open(self, _dialect: Any, _record: Any, words: Any, named: Any) -> Any:
         return self._connector.connect(*words, **named)
@@ -144,14 +146,19 @@ class Database:
         Raises: Unavailable, if the database cannot be reached, gives the transaction up or is
         read-only; DatabaseTimeout, if a statement or its wait for a lock takes too long.
         """
-        self._check_circuit()
+        tenant_ids = _tenants.get()
+        tenant_id = tenant_ids[0] if len(tenant_ids) == 1 else None
+        self._check_circuits(tenant_id)
         engine = self.engine
         if isolation_level is not None:
             engine = engine.execution_options(isolation_level=isolation_level)
         try:
             with engine.begin() as connection:
+                driver = driver_of(connection)
+                if isinstance(driver, LimitedConnection):
+                    driver.tenant_id = tenant_id
                 if self._row_security:
-                    allowed = {"tenants": _listed(_tenants.get())}
+                    allowed = {"tenants": _listed(tenant_ids)}
                     connection.exec_driver_sql(ALLOW_IN_TRANSACTION, allowed)
                 yield connection
         except (OperationalError, InterfaceError, PoolTimeout, *_DRIVER_FAILURES) as error:
@@ -169,8 +176,8 @@ class Database:
             self._reconnected_at = now
             self.engine.dispose()
 
-    def _check_circuit(self) -> None:
-        if self.circuit.is_open:
+    def _check_circuits(self, tenant_id: int | None) -> None:
+        if self.circuit.is_open or self.nodes.is_frozen(tenant_id):
             self.counters[DATABASE_FAILURES] += 1
             raise Unavailable(detail=NO_ANSWER)
 
@@ -196,7 +203,7 @@ class Database:
         connection that died since its last use is replaced once.
         Raises: Unavailable; DatabaseTimeout, if it takes too long.
         """
-        self._check_circuit()
+        self._check_circuits(parameters.get("tenant_id"))
         self.counters[READ_STATEMENTS] += 1
         for observer in self.observers:
             observer(sql, parameters)
@@ -217,6 +224,7 @@ class Database:
         tenants: str | None,
     ) -> Sequence[tuple[Any, ...]]:
         """Read on a new connection; the idle ones are gone, as they died with the same server."""
+        self._check_circuits(parameters.get("tenant_id"))
         self.close()
         try:
             return self._read_pool.read(sql, parameters, generic_plan=generic_plan, tenants=tenants)

@@ -20,7 +20,13 @@ from weakref import WeakKeyDictionary
 import psycopg
 
 from core.domain.counters import POOL_WAIT_MICROSECONDS, POOL_WAITS, Counters, new_counters
-from core.storage.connector import TENANTS_SETTING, NoReply, PooledCursor, binary_cursor
+from core.storage.connector import (
+    TENANTS_SETTING,
+    LimitedConnection,
+    NoReply,
+    PooledCursor,
+    binary_cursor,
+)
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 # Citus must see the values to know which node has them: there every plan is made for its values.
@@ -101,6 +107,8 @@ class ReadPool:
         cursor = self._acquire(generic_plan)
         try:
             self._allow(cursor, tenants)
+            if isinstance(cursor.connection, LimitedConnection):
+                cursor.connection.tenant_id = parameters.get("tenant_id")
             return cursor.execute(sql, parameters, prepare=generic_plan).fetchall()
         except NoReply:
             raise

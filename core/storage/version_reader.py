@@ -34,9 +34,18 @@ class VersionReader:
     """Reads on behalf of requests of one event loop; all methods are called on it."""
 
     def __init__(
-        self, connect: Connect, loop: AbstractEventLoop, *, timeout_seconds: float = TIMEOUT_SECONDS
+        self,
+        connect: Connect,
+        loop: AbstractEventLoop,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        is_avoided: Callable[[int], bool] = lambda _tenant_id: False,
     ) -> None:
-        """Connect to nothing yet; `connect` may block, and is called in another thread."""
+        """Connect to nothing yet; `connect` may block, and is called in another thread.
+
+        Nothing is sent for tenants that are avoided: all that is sent after it would wait.
+        """
+        self._is_avoided = is_avoided
         self.statements = 0
         self._connect = connect
         self._loop = loop
@@ -56,7 +65,7 @@ class VersionReader:
 
     def read(self, tenant_id: int, receive: Receive) -> None:
         """Have a tenant's versions read by a statement that has not been sent yet."""
-        if self._connection is None or self._is_late:
+        if self._connection is None or self._is_late or self._is_avoided(tenant_id):
             self._recover()
             receive(None)
             return

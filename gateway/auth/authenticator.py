@@ -251,6 +251,7 @@ def install(
 
     def authenticate() -> None:
         request = current_request()
+        allow(())  # The thread may have served another request before.
         order = VENDOR_ORDER.get(request.blueprint)
         if order is not None and request.method != "OPTIONS":
             header = order[-1]

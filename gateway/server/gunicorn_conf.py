@@ -83,6 +83,7 @@ def post_worker_init(worker: Any) -> None:
     logs.redirect_server_logging(lines)
     worker.wsgi.extensions["metrics"].begin_sampling()
     worker.wsgi.extensions["heartbeat"].start()
+    worker.wsgi.extensions["database"].nodes.start(worker.wsgi.extensions["probed_database"].open)
     if "metrics_history" in worker.wsgi.extensions:
         worker.wsgi.extensions["metrics_history"].begin_sampling()
     spare_collector()
@@ -93,6 +94,7 @@ def worker_exit(_server: Any, worker: Any) -> None:
     application = getattr(worker, "wsgi", None)  # None: it never came so far.
     if application is not None:
         application.extensions["heartbeat"].stop()
+        application.extensions["database"].nodes.stop()
         application.extensions["log_lines"].end()
 
 

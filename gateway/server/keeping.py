@@ -25,13 +25,13 @@ def make_keeper(app: Flask, loop: AbstractEventLoop, settings: Settings) -> Resp
     is_guarded = is_limited or settings.row_security
     if not settings.answer_cache_bytes or is_guarded or "recall" not in parts:
         return None
-    metrics: Metrics = parts["metrics"]
+    database, metrics = parts["database"], parts["metrics"]
     responses = KeptResponses(max_bytes=settings.answer_cache_bytes)
     metrics.sample(places.RESPONSE_BYTES, lambda: responses.size)
     metrics.sample(places.RESPONSE_ENTRIES, lambda: len(responses))
     return ResponseKeeper(
         responses,
-        VersionReader(parts["database"].connect, loop),
+        VersionReader(database.connect, loop, is_avoided=database.nodes.may_be_frozen),
         recall=parts["recall"],
         record=partial(_record, metrics, parts["request_log"]),
         counters=metrics.counters,

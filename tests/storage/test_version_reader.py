@@ -78,6 +78,23 @@ def test_those_who_wait_share_a_statement(database: Database, tenant: Home) -> N
     run(database.connect, scenario)
 
 
+def test_avoided_tenants_are_not_asked_for(database: Database, tenant: Home) -> None:
+    async def scenario() -> None:
+        avoided: set[int] = set()
+        loop = asyncio.get_running_loop()
+        with closing(
+            VersionReader(database.connect, loop, is_avoided=avoided.__contains__)
+        ) as reader:
+            await connected(reader, tenant.id)
+            avoided.add(tenant.id)
+            before = reader.statements
+            assert await ask(reader, tenant.id) is None
+            assert await ask(reader, 999_999_999) == Versions(0, 0)
+            assert reader.statements == before + 1
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
 def test_first_read_waits_for_no_connection(database: Database, tenant: Home) -> None:
     async def scenario(reader: VersionReader) -> None:
         assert await ask(reader, tenant.id) is None

@@ -41,6 +41,7 @@ ADMINISTRATIVE = {
     "token list: the keys of all tenants": r"FROM credentials ORDER BY credentials.tenant_id",
     "db upgrade, db rezone: the zones of all tenants": r"SELECT tenants.tenant_id, "
     r"tenants.timezone\s+FROM tenants\s*$",
+    "serve: the node that has a tenant, as the coordinator knows it": r"pg_dist_placement",
     "serve: whether row-level security binds its role": r"row_security_active|crm\.tenants",
     "db upgrade, db distribute": r"\b(CREATE|ALTER|citus_tables|regclass)\b|create_distributed|"
     r"SELECT EXISTS \(SELECT FROM \w+\)$",
