@@ -9,6 +9,7 @@ from typing import Any
 import flask
 from flask import Flask, Response, request
 from flask.sessions import NullSession, SessionInterface
+from flask.typing import ResponseReturnValue
 from structlog.typing import FilteringBoundLogger
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 from werkzeug.routing import MapAdapter
@@ -37,7 +38,6 @@ from gateway.auth import authenticator, rate_limits
 from gateway.auth.failed_logins import FailedLogins
 from gateway.auth.last_use import LastUses
 from gateway.auth.tokens import TokenVerifier
-from gateway.console import registry, shell
 from gateway.dialect_errors import DIALECT_HEADERS, error_response, owner_of
 from gateway.observability import health, logs, places
 from gateway.observability.log_lines import Lines
@@ -81,7 +81,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Flask:
     health.install(app, app.extensions["health"], metrics)
     logger = logs.make_logger(lines, settings.log_level)
     if settings.console:
-        registry.install(app, database, verified, logger=logger, clock=clock)
+        console = import_module("gateway.console.registry")  # It takes 2 MiB of a worker.
+        console.install(app, database, verified, logger=logger, clock=clock)
     incidents = app.extensions.get("incidents")
     log = app.extensions["request_log"] = logs.RequestLog(lines, settings.log_level, incidents)
     app.after_request(_finisher(log, metrics))
@@ -287,13 +288,11 @@ def _install_last_handlers(app: Flask, logger: FilteringBoundLogger) -> None:
     """
 
     def on_http_error(error: HTTPException) -> Response:
-        if request.blueprint == shell.NAME:
-            return shell.on_http_error(error)
         return error_response(error, request.path)
 
-    def on_unexpected(error: Exception) -> Response:
+    def on_unexpected(error: Exception) -> HTTPException | ResponseReturnValue:
         logger.error("unexpected error", exc_info=error)
-        return on_http_error(InternalServerError())
+        return app.handle_http_exception(InternalServerError())  # The console has its own page.
 
     app.register_error_handler(HTTPException, on_http_error)
     app.register_error_handler(Exception, on_unexpected)

@@ -1,7 +1,8 @@
-"""What keeps a worker small, and its garbage collector out of the way; imported before the rest.
+"""What keeps a worker small, and its garbage collector out of the way.
 
-structlog would import rich, and that Pygments, for tracebacks that nobody here asks for: they take
-9 MiB of each worker.
+gunicorn's configuration imports it before the rest. Libraries look for others that they could use:
+structlog for rich, whose tracebacks nobody here asks for, Redis for OpenTelemetry, whose figures
+are not ours, flask-smorest for YAML, which no document is written in. None is imported for that.
 """
 
 import gc
@@ -13,16 +14,25 @@ COLLECT_AFTER = 50_000  # Objects that were made and not freed; Python begins wi
 OLDER_GENERATIONS = (20, 50)
 
 
-def _import_without_rich(name: str) -> None:
-    """Import a module that does without rich where there is none."""
+UNUSED = {"structlog": "rich", "redis": "opentelemetry", "flask_smorest": "yaml"}
+"""By the library that would use it, where it is installed."""
+
+
+def import_without(name: str, optional: str) -> None:
+    """Import a module as it is where another one, that it can do without, is not installed."""
     modules = cast(dict[str, object], sys.modules)
-    if "rich" not in modules:
-        modules["rich"] = None  # Such a module cannot be imported.
+    before = modules.pop(optional, None)
+    modules[optional] = None  # Such a module cannot be imported.
+    try:
         import_module(name)
-        del modules["rich"]
+    finally:
+        del modules[optional]
+        if before is not None:
+            modules[optional] = before
 
 
-_import_without_rich("structlog")
+for _name, _optional in UNUSED.items():
+    import_without(_name, _optional)
 
 
 def spare_collector() -> None:

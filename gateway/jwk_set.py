@@ -1,12 +1,19 @@
-"""Reading a JWK set from a file or a URL; the settings check theirs with it at the start."""
+"""Reading a JWK set from a file or a URL; the settings check theirs with it at the start.
+
+PyJWT is imported only where there is a set: without one a worker does not need what verifies the
+signatures of such keys, and it is the settings that tell.
+"""
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
-import jwt
 import orjson
-from jwt import PyJWK
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
 
 ALGORITHMS = frozenset({"RS256", "ES256"})
 FETCH_SECONDS = 2.0
@@ -23,8 +30,9 @@ def is_url(location: str) -> bool:
     return location.startswith(URL_SCHEMES)
 
 
-def load_keys(location: str) -> Sequence[PyJWK]:
+def load_keys(location: str) -> "Sequence[PyJWK]":
     """Return the keys at a location that one of `ALGORITHMS` can use. Raises: KeySetError."""
+    jwt = import_module("jwt")
     try:
         keys = jwt.PyJWKSet.from_dict(orjson.loads(_read(location))).keys
     except (OSError, ValueError, AttributeError, TypeError, jwt.PyJWTError) as error:

@@ -13,8 +13,8 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from gateway import footprint
 from gateway.embedded import lease
-from gateway.footprint import spare_collector
 from gateway.observability import logs
 from gateway.observability.log_lines import Lines
 from gateway.server import certificate
@@ -31,6 +31,8 @@ class ServerLogger(Logger):
 
 
 _settings, _servers = lease.resolve_servers(Settings.from_env())
+if _settings.jwks is None:  # It verifies the signatures of such keys alone.
+    footprint.import_without("jwt", "cryptography")
 _scratch = make_scratch()
 
 bind = ["127.0.0.1:8000"]
@@ -86,7 +88,7 @@ def post_worker_init(worker: Any) -> None:
     worker.wsgi.extensions["database"].nodes.start(worker.wsgi.extensions["probed_database"].open)
     if "metrics_history" in worker.wsgi.extensions:
         worker.wsgi.extensions["metrics_history"].begin_sampling()
-    spare_collector()
+    footprint.spare_collector()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

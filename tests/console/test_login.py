@@ -226,6 +226,17 @@ def test_errors_are_pages_with_an_id(admin: Visitor):
         assert missing.headers["Content-Security-Policy"]
 
 
+def test_unexpected_error_is_a_page(app: Flask, admin: Visitor, capfd: pytest.CaptureFixture[str]):
+    def fail(**_parts: str) -> None:
+        raise ZeroDivisionError("the inside")
+
+    app.view_functions["console.missing"] = fail
+    answer = admin.get("/console/nothing")
+    assert (answer.status_code, answer.mimetype) == (500, "text/html")
+    assert "inside" not in answer.text
+    assert "ZeroDivisionError: the inside" in capfd.readouterr().out
+
+
 def test_lost_database_is_told_on_a_page(make_app: Callable[..., Flask]):
     app = make_app(console=True, database_url="postgresql://nobody@127.0.0.1:1/none")
     response = app.test_client().get("/console/login")
