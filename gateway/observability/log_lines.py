@@ -64,8 +64,9 @@ class Lines:
     def write(self, line: bytes) -> None:
         """Write one line, or buffer it."""
         buffer = self._buffer
+        line += b"\n"  # And so a copy: the bytes that orjson returns occupy 8 KiB.
         if buffer is None:
-            self._write_soon(line + b"\n")
+            self._write_soon(line)
         elif len(buffer) < MAX_BUFFERED_LINES:
             buffer.append(line)
         else:
@@ -88,7 +89,7 @@ class Lines:
         """Write in pieces that a pipe takes whole, so that lines of processes do not mix."""
         piece = b""
         while lines:
-            line = lines.popleft() + b"\n"
+            line = lines.popleft()
             if piece and len(piece) + len(line) > PIECE_BYTES:
                 self._write(piece)
                 piece = b""
