@@ -21,7 +21,7 @@ MIN_KEPT = 16
 """Kept responses of one tenant before which it is not bypassed."""
 QUIET_REQUESTS = 32
 """Requests in a row at the same versions after which a bypassed tenant is considered again."""
-ENTRY_BYTES = 1024
+ENTRY_BYTES = 1536
 """What an entry takes beside its body and headers: key, versions, objects."""
 
 
@@ -51,21 +51,21 @@ class KeptResponse(NamedTuple):
 class HitRate:
     """How often the kept responses of one tenant were used."""
 
-    __slots__ = ("_in_a_row", "_versions", "hits", "kept")
+    __slots__ = ("_in_a_row", "hits", "kept", "versions")
 
     def __init__(self) -> None:
         """Begin without a past."""
         self.kept = 0.0
         self.hits = 0.0
-        self._versions = Versions(0, 0)
+        self.versions = Versions(0, 0)  # Those that were met last.
         self._in_a_row = 0
 
     def pays(self, versions: Versions) -> bool:
         """Note a response at these versions; return whether keeping may pay for the tenant now."""
-        if versions == self._versions:
+        if versions == self.versions:
             self._in_a_row += 1
         else:
-            self._versions, self._in_a_row = versions, 0
+            self.versions, self._in_a_row = versions, 0
         is_poor = self.kept >= MIN_KEPT and self.hits < MIN_HIT_RATE * self.kept
         return not is_poor or self._in_a_row >= QUIET_REQUESTS
 
@@ -111,20 +111,23 @@ class KeptResponses:
 
     def admits(self, key: bytes, tenant_id: int, versions: Versions) -> bool:
         """Return whether to keep a response: it met these versions before, and that pays."""
-        if not self._hit_rate(tenant_id).pays(versions):
+        rate = self._hit_rate(tenant_id)
+        if not rate.pays(versions):
             return False
         if self._last_versions.get(key) == versions:
             return True
         if len(self._last_versions) >= MAX_KNOWN_KEYS:
             self._last_versions.clear()
-        self._last_versions[key] = versions
+        self._last_versions[key] = rate.versions  # Equal, and one object for very many keys.
         return False
 
     def keep(self, key: bytes, kept: KeptResponse) -> None:
         """Keep a response that was admitted."""
         if kept.size <= self._max_bytes:
             self._hit_rate(kept.shown.tenant_id).count_kept()
-            self._responses[key] = kept
+            # A copy, because the bytes that orjson returns occupy 8 KiB, however few they are.
+            body = bytes(memoryview(kept.response.body))
+            self._responses[key] = KeptResponse(kept.response._replace(body=body), kept.shown)
 
     def _hit_rate(self, tenant_id: int) -> HitRate:
         rate = self._hit_rates.get(tenant_id)

@@ -1,7 +1,10 @@
 """Kept responses: only where keeping pays, and never more bytes than allowed."""
 
+import resource
 from collections.abc import Callable
+from pathlib import Path
 
+import orjson
 import pytest
 
 from core.domain.model import Principal, Versions
@@ -16,6 +19,12 @@ from gateway.server.responses import Response
 
 PRINCIPAL = Principal(1, (1,), frozenset({"read"}))
 Request = Callable[..., bool]
+STATM = Path("/proc/self/statm")
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process."""
+    return int(STATM.read_text().split()[1]) * resource.getpagesize()
 
 
 def response_at(versions: Versions, *, tenant_id: int = 1, size: int = 10) -> KeptResponse:
@@ -97,6 +106,18 @@ def test_kept_bytes_are_bounded() -> None:
         responses.keep(str(number).encode(), response_at(Versions(1, 1), size=100))
     assert 5 <= len(responses) <= 10
     assert responses.size <= 10 * ENTRY_BYTES
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="only Linux tells what a process takes")
+def test_kept_bytes_are_what_is_counted() -> None:
+    responses = KeptResponses(max_bytes=2**26)
+    before = resident_bytes()
+    for number in range(4000):
+        kept = response_at(Versions(1, 1))
+        body = orjson.dumps({"subject": "x" * 500})
+        kept = kept._replace(response=kept.response._replace(body=body))
+        responses.keep(str(number).encode(), kept)
+    assert resident_bytes() - before < 1.5 * responses.size
 
 
 def test_response_larger_than_all_is_not_kept() -> None:
