@@ -14,6 +14,7 @@ from core.domain.errors import page_too_large
 from core.domain.model import MAX_PAGE_BYTES, Activity, Versions, Viewer
 from core.domain.query import EVERYTHING, ActivityQuery, Condition
 from core.storage.database import Database
+from core.storage.deep_pages import PageBookmarks, nearer_end, seen_from
 from core.storage.sql_filters import DIALECT, SEEN, sql_parts
 from core.storage.tables import ACTIVITY_COLUMNS
 
@@ -99,6 +100,7 @@ class ActivityReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._bookmarks = PageBookmarks()
 
     def find(
         self, tenant_id: int, activity_id: int, viewer: Viewer
@@ -169,12 +171,16 @@ class ActivityReader:
         return (found[0][0] or 0, found[0][1]) if found else (0, 0)
 
     def _deep_page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery) -> Rows:
-        """Count first, then walk the index from whichever end is nearer, fetching ids only."""
+        """Count first, then walk the index from whichever place is nearest, fetching ids only.
+
+        That is the last deep page of the same list, or else one of the two ends.
+        """
         parts = sql_parts(query.where, query.order)
+        filtered = query.where != EVERYTHING
         parameters = {**_viewer_parameters(tenant_id, viewer), **parts.parameters}
         with self._database.transaction(isolation_level="REPEATABLE READ") as connection:
             counted = connection.exec_driver_sql(
-                _page_sql(parts.where, parts.order, filtered=query.where != EVERYTHING, count=True),
+                _page_sql(parts.where, parts.order, filtered=filtered, count=True),
                 {**parameters, "limit": 0, "offset": 0},
             ).all()
             head = _to_rows(counted, viewer, query)
@@ -182,14 +188,17 @@ class ActivityReader:
             size = max(0, min(query.limit, total - query.offset))
             if size == 0:
                 return head
-            from_end = total - query.offset - size
-            backwards = from_end < query.offset
-            walk = parts.reverse_order if backwards else parts.order
+            start = self._bookmarks.find(tenant_id, viewer, query, version=head.version)
+            start = start or nearer_end(query, total)
+            walk = parts.reverse_order if start.is_last else parts.order
+            seen = seen_from(start, _hidden(counted[0], head), filtered=filtered)
             found = connection.exec_driver_sql(
-                _deep_sql(parts.where, walk, parts.order),
-                {**parameters, "limit": size, "offset": from_end if backwards else query.offset},
+                _deep_sql(f"{seen} AND ({parts.where}) AND {start.condition}", walk, parts.order),
+                {**parameters, **start.parameters, "limit": size, "offset": start.offset},
             )
-            return head._replace(activities=_to_activities(found.all(), header=2))
+            activities = _to_activities(found.all(), header=2)
+        self._bookmarks.keep(tenant_id, viewer, query, activities, version=head.version)
+        return head._replace(activities=activities)
 
 
 SELECT_VERSIONS = b"""
@@ -231,12 +240,18 @@ def _page_sql(where: str, order: str, *, filtered: bool, count: bool, is_rare: b
 _cached_page_sql = lru_cache(maxsize=256)(_page_sql)
 
 
+def _hidden(counted: Sequence[Any], head: Rows) -> int:
+    """Return how many live records the viewer may not see."""
+    private: int = counted[3]
+    return head.shared + private - (head.visible_total or 0)
+
+
 def _deep_sql(where: str, walk: str, order: str) -> str:
     """Return the statement that finds the ids of a deep page in an index, then their rows."""
     rows = f"""
     SELECT {_NAMES} FROM activities JOIN (
         SELECT activities.id FROM activities
-        WHERE activities.tenant_id = {_TENANT} AND {_SEEN} AND ({where})
+        WHERE activities.tenant_id = {_TENANT} AND {where}
         ORDER BY {walk} LIMIT %(limit)s OFFSET %(offset)s
     ) AS near ON near.id = activities.id
     WHERE activities.tenant_id = {_TENANT} ORDER BY {order}"""

@@ -100,22 +100,56 @@ def test_everything_and_nothing_differ(activities: Activities, ann: Principal) -
     assert activities.page(ann, ALL._replace(where=NOTHING)).total == 0
 
 
+@pytest.mark.parametrize("hidden_cost", [0, 10])
 def test_deep_pages_equal_shallow_ones(
-    activities: Activities, ann: Principal, monkeypatch: pytest.MonkeyPatch
+    activities: Activities,
+    ann: Principal,
+    bob: Principal,
+    boss: Principal,
+    monkeypatch: pytest.MonkeyPatch,
+    hidden_cost: int,
 ) -> None:
+    """Also where some records are hidden from some viewers: ids of few are kept from an index."""
+    monkeypatch.setattr("core.storage.deep_pages.HIDDEN_COST", hidden_cost)
     for number in range(23):
-        activities.create(ann, setting(subject=f"{number % 5}"), id_of)
+        visibility = "private" if number % 3 == 0 else "team"
+        assignee_ids = (2,) if number % 2 else ()
+        fields = {"visibility": visibility, "assignee_ids": assignee_ids}
+        activities.create(ann, setting(subject=f"{number % 5}", **fields), id_of)
     queries = [
         ActivityQuery(where, order, limit, offset)
         for where in (EVERYTHING, Compare("subject", "<>", "3"))
         for order in (NEWEST, (SortKey("subject"), SortKey("id")))
         for limit in (1, 4, 50)
-        for offset in (0, 1, 9, 18, 22, 23, 40)
+        for offset in (0, 9, 1, 18, 22, 23, 40)
     ]
-    shallow = [activities.page(ann, query)[:3] for query in queries]
+    pages = [(viewer, query) for viewer in (ann, bob, boss) for query in queries]
+    shallow = [activities.page(*page)[:3] for page in pages]
     monkeypatch.setattr("core.storage.activity_reader.DEEP_OFFSET", 1)
     monkeypatch.setattr("core.caching.count_cache.DEEP_OFFSET", 1)
-    assert [activities.page(ann, query)[:3] for query in queries] == shallow
+    assert [activities.page(*page)[:3] for page in pages] == shallow
+
+
+def test_deep_pages_go_on_from_each_other(
+    activities: Activities, ann: Principal, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.storage.activity_reader.DEEP_OFFSET", 1)
+    monkeypatch.setattr("core.caching.count_cache.DEEP_OFFSET", 1)
+    for _ in range(30):
+        activities.create(ann, same, id_of)
+    for order in (NEWEST, (SortKey("id"),), (SortKey("created_at", True), SortKey("id", True))):
+        ids = [
+            activity.id
+            for activity in activities.page(ann, ActivityQuery(EVERYTHING, order, 50, 0)).activities
+        ]
+        for offset in (5, 5, 9, 14, 29, 7):
+            page = activities.page(ann, ActivityQuery(EVERYTHING, order, 4, offset))
+            assert [activity.id for activity in page.activities] == ids[offset : offset + 4]
+    assert sum("position_0" in statement for statement in statements) == 3 * 4
+    activities.create(ann, same, id_of)
+    page = activities.page(ann, ActivityQuery(EVERYTHING, (SortKey("id"),), 4, 29))
+    assert [activity.id for activity in page.activities] == [30, 31]
+    assert "position_0" not in statements[-1]
 
 
 def test_filtered_total_follows_writes(activities: Activities, ann: Principal) -> None:
