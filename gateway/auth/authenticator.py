@@ -22,7 +22,7 @@ from core.storage.database import allow
 from core.storage.revocation_store import Revocations
 from gateway.auth.failed_logins import FailedLogins
 from gateway.auth.last_use import LastUses
-from gateway.auth.tokens import Claims, TokenVerifier
+from gateway.auth.tokens import Signed, TokenVerifier
 from gateway.request import current_request, is_loopback
 
 ACCESS_TOKEN = "HTTP_X_ACCESS_TOKEN"
@@ -62,13 +62,15 @@ NO_DIGEST = bytes(32)
 class Verified(NamedTuple):
     """A credential that was found good: whom it stands for, and until when.
 
-    `credential_id` is the public id of a key, or the `jti` of a token, which may have none.
+    `credential_id` is the public id of a key, or the `jti` of a token, which may have none. Of a
+    token it is also remembered what is `signed` in it, which is not verified twice.
     """
 
     principal: Principal
     recheck_at: float
     expires_at: datetime | None
     credential_id: str | None
+    signed: Signed | None = None
     is_rechecking: bool = False
 
 
@@ -111,7 +113,7 @@ class Authenticator:
         if known is None:
             self._failed_logins.check(address)
         try:
-            verified = self._verify(header, credential)
+            verified = self._verify(header, credential, known and known.signed)
         except NotAuthenticated:
             self._verified.pop(key, None)
             self._failed_logins.count(address)
@@ -121,18 +123,21 @@ class Authenticator:
         self._verified[key] = verified
         return verified
 
-    def recall(self, header: str, credential: str) -> Principal | None:
+    def recall(
+        self, header: str, credential: str, *, reads_tenant: bool = False
+    ) -> Principal | None:
         """Return whom a credential was verified for, if that was not too long ago.
 
         When it should be verified again, one request is told None and does so in the ordinary way;
         the others need not wait for it, as what was revoked is to be refused within a second.
+        Whoever `reads_tenant` after this is told at once, where that is all there is to verify.
         """
         key = header, hashlib.sha256(credential.encode()).digest()
         known = self._verified.get(key)
         if known is None or (known.expires_at is not None and self._clock() >= known.expires_at):
             return None
         overdue_seconds = time.monotonic() - known.recheck_at
-        if overdue_seconds >= 0:
+        if overdue_seconds >= 0 and not (reads_tenant and self._needs_only_tenant(known)):
             if not known.is_rechecking:
                 self._verified[key] = known._replace(is_rechecking=True)
                 return None
@@ -140,18 +145,28 @@ class Authenticator:
                 return None
         return known.principal
 
+    def _needs_only_tenant(self, known: Verified) -> bool:
+        """Return whether a credential is good as long as its tenant is there.
+
+        So is a token that nobody can revoke, while the key that signed it is taken.
+        """
+        signed = known.signed
+        if signed is None or signed.claims.token_id or len(signed.claims.tenant_ids) > 1:
+            return False
+        return self._verifier.still_takes(signed, now=self._clock())
+
     def _still_holds(self, known: Verified) -> bool:
         if time.monotonic() >= known.recheck_at:
             return False
         return known.expires_at is None or self._clock() < known.expires_at
 
-    def _verify(self, header: str, credential: str) -> Verified:
+    def _verify(self, header: str, credential: str, signed: Signed | None) -> Verified:
         names = parse_key(credential)
         if names is not None:
             return self._verify_key(credential, *names)
         if header == API_KEY:
             raise NotAuthenticated(UNKNOWN_KEY, reason="malformed", detail="not the form of a key")
-        return self._verify_token(credential)
+        return self._verify_token(credential, signed)
 
     def _verify_key(self, credential: str, tenant_id: int, key_id: str) -> Verified:
         recheck_at = time.monotonic() + RECHECK_SECONDS
@@ -166,8 +181,12 @@ class Authenticator:
         principal = Principal(found.user_id, (found.tenant_id,), frozenset(found.scopes))
         return Verified(principal, recheck_at, found.expires_at, key_id)
 
-    def _verify_token(self, credential: str) -> Verified:
-        claims: Claims = self._verifier.verify(credential, now=self._clock())
+    def _verify_token(self, credential: str, signed: Signed | None) -> Verified:
+        """Verify a token; what is `signed` in it is known already, or it is read now."""
+        now = self._clock()
+        if signed is None or not self._verifier.still_takes(signed, now=now):
+            signed = self._verifier.verify_signed(credential, now=now)
+        claims = signed.claims
         seconds = RECHECK_SECONDS if claims.token_id else TOKEN_RECHECK_SECONDS
         recheck_at = time.monotonic() + seconds
         tenant_ids = self._revocations.tenants_of(claims.tenant_ids, claims.token_id)
@@ -175,7 +194,7 @@ class Authenticator:
             ids = ", ".join(map(str, claims.tenant_ids))
             raise NotAuthenticated(detail=f"the token is revoked, or none of {ids} is a tenant")
         principal = Principal(claims.user_id, tenant_ids, claims.scopes)
-        return Verified(principal, recheck_at, claims.expires_at, claims.token_id)
+        return Verified(principal, recheck_at, claims.expires_at, claims.token_id, signed)
 
 
 # What an unknown key is compared with, so that it takes as long to refuse as a known one.
@@ -218,11 +237,16 @@ def _bearer(text: str) -> str:
 
 
 def recall(
-    authenticator: Authenticator, environ: Mapping[str, str], blueprint: str
+    authenticator: Authenticator,
+    environ: Mapping[str, str],
+    blueprint: str,
+    *,
+    reads_tenant: bool = False,
 ) -> Principal | None:
     """Return whom a request's credential was verified for, if it need not be verified again."""
     try:
-        return authenticator.recall(*credential_of(environ, VENDOR_ORDER[blueprint]))
+        header, credential = credential_of(environ, VENDOR_ORDER[blueprint])
+        return authenticator.recall(header, credential, reads_tenant=reads_tenant)
     except NotAuthenticated:
         return None
 

@@ -38,6 +38,11 @@ class KeySet:
             found = self._matching(algorithm, key_id)
         return found
 
+    def has(self, key: object) -> bool:
+        """Return whether a key is in the set, which is not due to be loaded again; never waits."""
+        is_fresh = time.monotonic() - self._tried_at < MAX_AGE_SECONDS
+        return is_fresh and any(key is known for known in self._keys)
+
     def _matching(self, algorithm: str, key_id: str | None) -> list[PyJWK]:
         return [
             key

@@ -50,6 +50,13 @@ class Claims(NamedTuple):
     token_id: str | None = None
 
 
+class Signed(NamedTuple):
+    """What a token says, and the key of ours that signed it."""
+
+    claims: Claims
+    key: object
+
+
 def hmac_key(secret: str) -> bytes:
     """Return a secret as a key of at least 32 bytes, below which PyJWT complains.
 
@@ -74,15 +81,19 @@ class TokenVerifier:
         }
 
     def verify(self, token: str, *, now: datetime) -> Claims:
+        """Return what a token says. Raises: as `verify_signed`."""
+        return self.verify_signed(token, now=now).claims
+
+    def verify_signed(self, token: str, *, now: datetime) -> Signed:
         """Return what a token says, if one of our keys signed it and it holds now.
 
         Raises: NotAuthenticated, in jsonwebtoken's words; TokenExpired; TokenNotActive;
         Unavailable, if the keys could not be fetched.
         """
-        payload = self._payload(token)
+        payload, key = self._payload(token)
         expires_at = _checked_times(payload, now)
         try:
-            return Claims(
+            claims = Claims(
                 _user_id(payload, self._settings.jwt_user_claims),
                 _tenant_ids(payload, self._settings.jwt_tenant_claims),
                 _scopes(payload.get(self._settings.jwt_scope_claim)),
@@ -92,8 +103,19 @@ class TokenVerifier:
         except ValueError as error:
             detail = f"jwt claims: {error}"
             raise NotAuthenticated(reason="malformed", detail=detail) from error
+        return Signed(claims, key)
 
-    def _payload(self, token: str) -> dict[str, Any]:
+    def still_takes(self, signed: Signed, *, now: datetime) -> bool:
+        """Return whether a token that was verified holds, as far as can be told without waiting.
+
+        Its signature stays what it was: time passes, and the key may be taken no longer.
+        """
+        if now >= signed.claims.expires_at:
+            return False
+        return signed.key is self._secret or (self._keys is not None and self._keys.has(signed.key))
+
+    def _payload(self, token: str) -> tuple[dict[str, Any], Any]:
+        """Return what a token holds, and the key that signed it."""
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError as error:
@@ -105,7 +127,7 @@ class TokenVerifier:
         failure: Exception | None = None
         for key in candidates:
             try:
-                return self._decoded(token, key, algorithm)
+                return self._decoded(token, key, algorithm), key
             except jwt.InvalidSignatureError as error:
                 failure = error
         raise NotAuthenticated(BAD_SIGNATURE) from failure

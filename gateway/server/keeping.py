@@ -32,7 +32,7 @@ def make_keeper(app: Flask, loop: AbstractEventLoop, settings: Settings) -> Resp
     return ResponseKeeper(
         responses,
         VersionReader(database.connect, loop, is_avoided=database.nodes.may_be_frozen),
-        recall=parts["recall"],
+        recall=partial(parts["recall"], reads_tenant=True),
         record=partial(_record, metrics, parts["request_log"]),
         counters=metrics.counters,
         trace=parts.get("trace_kept"),

@@ -223,3 +223,32 @@ def test_few_credentials_are_remembered(
     for user_id in range(1, 9):
         headers = {"Authorization": tenant.token(user_id)}
         assert client.get(APEX, headers=headers).status_code == 200
+
+
+def recalled(app: Flask, client: FlaskClient, token: str, **options: bool) -> list[bool]:
+    """Return whether a token that was just taken, but is due, is known to two hits in a row."""
+    assert client.get(DESKERA, headers={"x-access-token": token}).status_code == 200
+    environ = {"HTTP_X_ACCESS_TOKEN": token}
+    return [app.extensions["recall"](environ, "deskera", **options) is not None for _ in range(2)]
+
+
+def test_what_can_be_revoked_is_read_again(
+    app: Flask, client: FlaskClient, tenant: Home, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("RECHECK_SECONDS", "TOKEN_RECHECK_SECONDS"):
+        monkeypatch.setattr(authenticator, name, 0)
+    assert recalled(app, client, tenant.token(), reads_tenant=True) == [True, True]
+    assert recalled(app, client, tenant.token()) == [False, True]
+    for token in (tenant.token(jti="revocable"), tenant.caller().key):
+        assert recalled(app, client, token, reads_tenant=True) == [False, True]
+
+
+def test_plain_token_ends_at_its_end(
+    app: Flask, client: FlaskClient, tenant: Home, monkeypatch: pytest.MonkeyPatch, clock: Clock
+):
+    monkeypatch.setattr(authenticator, "TOKEN_RECHECK_SECONDS", 0)
+    token = tenant.token()
+    assert recalled(app, client, token, reads_tenant=True) == [True, True]
+    clock.advance(days=2)
+    environ = {"HTTP_X_ACCESS_TOKEN": token}
+    assert app.extensions["recall"](environ, "deskera", reads_tenant=True) is None

@@ -164,6 +164,22 @@ def test_removed_key_is_forgotten(key_server: KeyServer, elapse: Callable[[float
     assert key_set.candidates("RS256", "r") == []
 
 
+def test_removed_key_signed_nothing(key_server: KeyServer, elapse: Callable[[float], None]):
+    key_server.keys = [public_jwk(EC_KEY, kid="e"), public_jwk(RSA_KEY, kid="r")]
+    verifier = TokenVerifier(Settings(jwks=key_server.url))
+    tokens = {
+        kid: jwt.encode(USUAL, key, algorithm=algorithm, headers={"kid": kid})
+        for key, algorithm, kid in ((RSA_KEY, "RS256", "r"), (EC_KEY, "ES256", "e"))
+    }
+    signed = verifier.verify_signed(tokens["r"], now=NOW)
+    assert verifier.still_takes(signed, now=NOW)
+    key_server.keys.pop()
+    elapse(keys.MAX_AGE_SECONDS)
+    assert not verifier.still_takes(signed, now=NOW)
+    verifier.verify(tokens["e"], now=NOW)
+    assert not verifier.still_takes(signed, now=NOW)
+
+
 def test_failing_server_leaves_old_keys(key_server: KeyServer, elapse: Callable[[float], None]):
     key_server.keys = [public_jwk(RSA_KEY, kid="r")]
     key_set = KeySet(key_server.url)
