@@ -3,7 +3,9 @@
 import atexit
 import os
 import select
+import stat
 import sys
+import time
 from collections import deque
 from threading import Event, Thread
 from typing import BinaryIO
@@ -16,6 +18,7 @@ FLUSH_SECONDS = 0.1
 END_SECONDS = 1.0
 READY_SECONDS = 0.1
 PIECE_BYTES = 4096  # PIPE_BUF on Linux: a write of so many bytes is never split.
+FILE_PIECE_BYTES = 2**20  # A regular file takes every write whole.
 MAX_BUFFERED_LINES = 10_000
 
 
@@ -27,6 +30,10 @@ class Lines:
     costs a request more than all the rest of its logging. Buffered lines are at most
     `FLUSH_SECONDS` late. A reader that stalls costs lines, never time: beyond `MAX_BUFFERED_LINES`
     they are dropped, and counted.
+
+    A thread writes them, but not to a pipe where an event loop calls `flush`: a pipe refuses what
+    it cannot take at once. The thread asks for the interpreter after every piece, and each time
+    the loop stands still until the kernel has found a processor for the thread.
     """
 
     def __init__(self, file: BinaryIO | None = None, *, counters: Counters | None = None) -> None:
@@ -34,6 +41,10 @@ class Lines:
         self._file = file
         self._counters = counters
         self._buffer: deque[bytes] | None = None
+        self._rest = b""  # Of a piece that was not taken whole.
+        self._descriptor = STDOUT if file is None else _descriptor(file)
+        self._piece_bytes = PIECE_BYTES
+        self._can_refuse = self._is_looped = False
         self._ended = Event()
         self._thread: Thread | None = None
 
@@ -44,22 +55,31 @@ class Lines:
 
     def start_buffering(self) -> None:
         """Buffer lines, and flush them from a thread of its own, until `end`."""
+        kind = _kind(self._descriptor)
+        self._piece_bytes = FILE_PIECE_BYTES if stat.S_ISREG(kind) else PIECE_BYTES
+        self._can_refuse = stat.S_ISFIFO(kind) and _pipes_can_refuse()
         self._buffer = buffer = deque[bytes]()
-        self._thread = Thread(target=self._flush, args=(buffer,), name="log lines", daemon=True)
+        self._thread = Thread(target=self._keep_writing, args=(buffer,), name="log lines")
+        self._thread.daemon = True
         self._thread.start()
         atexit.register(self.end)
 
     def end(self) -> None:
         """Write the buffered lines, and later ones at once; drop both if nobody reads."""
-        buffer, self._buffer = self._buffer, None
-        thread, self._thread = self._thread, None
+        buffer, thread = self._buffer, self._thread
         if buffer is None or thread is None:
             return
         self._ended.set()
         thread.join(END_SECONDS)
-        if thread.is_alive():
-            self._count_dropped(len(buffer))
+        deadline = time.monotonic() + END_SECONDS
+        while self._is_looped and not self.flush() and time.monotonic() < deadline:
+            time.sleep(FLUSH_SECONDS / 10)
+        self._thread = None
+        if buffer or thread.is_alive():
+            self._count_dropped(len(buffer) + self._rest.count(b"\n"))
             self._buffer = deque(maxlen=0)
+        else:
+            self._buffer = None
 
     def write(self, line: bytes) -> None:
         """Write one line, or buffer it."""
@@ -74,27 +94,38 @@ class Lines:
 
     debug = info = warning = error = write
 
+    def flush(self) -> bool:
+        """Write what is buffered, as far as a pipe takes it at once; return whether all is.
+
+        For an event loop, ten times a second. Anything but a pipe is left to the thread.
+        """
+        buffer, thread = self._buffer, self._thread
+        self._is_looped = self._can_refuse
+        if buffer is None or thread is None or thread.is_alive():
+            return False
+        while buffer or self._rest:
+            piece = self._rest or _next_piece(buffer, PIECE_BYTES)
+            try:
+                written = os.pwritev(self._descriptor, [piece], -1, os.RWF_NOWAIT)
+            except BlockingIOError:
+                written = 0
+            except OSError:  # Nobody will ever read.
+                written = len(piece)
+            self._rest = piece[written:]
+            if self._rest:
+                return False
+        return True
+
     def _count_dropped(self, lines: int) -> None:
         if self._counters is not None:
             self._counters[LOG_LINES_DROPPED] += lines
 
-    def _flush(self, buffer: deque[bytes]) -> None:
+    def _keep_writing(self, buffer: deque[bytes]) -> None:
         has_ended = False
-        while not has_ended:
+        while not has_ended and not self._is_looped:
             has_ended = self._ended.wait(FLUSH_SECONDS)
-            if buffer:
-                self._write_all(buffer)
-
-    def _write_all(self, lines: deque[bytes]) -> None:
-        """Write in pieces that a pipe takes whole, so that lines of processes do not mix."""
-        piece = b""
-        while lines:
-            line = lines.popleft()
-            if piece and len(piece) + len(line) > PIECE_BYTES:
-                self._write(piece)
-                piece = b""
-            piece += line
-        self._write(piece)
+            while buffer:
+                self._write(_next_piece(buffer, self._piece_bytes))
 
     def _write_soon(self, line: bytes) -> None:
         """Write a line unless its reader stalls: gunicorn's master, for one, has more to do."""
@@ -122,3 +153,41 @@ def _is_ready(file: int) -> bool:
     poll = select.poll()
     poll.register(file, select.POLLOUT)
     return bool(poll.poll(READY_SECONDS * 1000))
+
+
+def _descriptor(file: BinaryIO) -> int:
+    """Return the number of an open file; -1 if it has none."""
+    try:
+        return file.fileno()
+    except (OSError, ValueError):  # ValueError: it is closed.
+        return -1
+
+
+def _kind(descriptor: int) -> int:
+    """Return the mode of what is open, which tells files from pipes; 0 if nothing is."""
+    try:
+        return os.fstat(descriptor).st_mode
+    except OSError:
+        return 0
+
+
+def _pipes_can_refuse() -> bool:
+    """Return whether the kernel writes to pipes without waiting, where it is told to."""
+    reader, writer = os.pipe()
+    try:
+        return bool(os.pwritev(writer, [b"\n"], -1, os.RWF_NOWAIT))
+    except OSError:  # Before Linux 6.
+        return False
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def _next_piece(lines: deque[bytes], max_bytes: int) -> bytes:
+    """Take off as many lines as fit, but one at least."""
+    piece = [lines.popleft()]
+    size = len(piece[0])
+    while lines and size + len(lines[0]) <= max_bytes:
+        piece.append(lines.popleft())
+        size += len(piece[-1])
+    return b"".join(piece)

@@ -50,6 +50,8 @@ class Fronts:
     health: HealthRoutes | None
     counters: Counters
     tick_shared: Callable[[], None]
+    flush_log: Callable[[], object]
+    """Writes the log lines that are due; to be called ten times a second."""
 
     def of(self, sock: socket) -> Front:
         """Return the front of a listening socket."""
@@ -98,7 +100,10 @@ def assemble(app: Flask, loop: AbstractEventLoop) -> Fronts:
     operators, ops_port = clients, maker.settings.ops_port
     if ops_port is not None:
         operators, health = maker.make(is_ops=True)
-    return Fronts(clients, operators, ops_port, health, maker.metrics.counters, maker.tick)
+    counters = maker.metrics.counters
+    return Fronts(
+        clients, operators, ops_port, health, counters, maker.tick, flush_log=maker.lines.flush
+    )
 
 
 def _everybody(_environ: Environ, tell: Callable[[bool], None]) -> None:
@@ -116,8 +121,8 @@ class _FrontMaker:
         self._app = app
         self._loop = loop
         self._health: Health | None = parts.get("health")
-        lines: Lines = parts.get("log_lines") or Lines()
-        self._logger = logs.make_logger(lines, self.settings.log_level)
+        self.lines: Lines = parts.get("log_lines") or Lines()
+        self._logger = logs.make_logger(self.lines, self.settings.log_level)
         self._files = FileWork(loop)
         self._uploads = Uploads(parts.get("admit_upload", admit_nobody))
         if "prepare_uploads" in parts:

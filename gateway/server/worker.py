@@ -114,6 +114,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Do what is due, ten times a second; return whether it is time to stop."""
+        self._fronts.flush_log()
         self._tick()
         self.server_state.total_requests = self._fronts.count_answered()
         is_orphan = os.getppid() != self._worker.ppid

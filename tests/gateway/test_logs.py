@@ -161,6 +161,48 @@ def test_stalled_reader_costs_lines_and_no_time():
     os.close(reader)
 
 
+def piped(counters: list[int]) -> tuple[Lines, int]:
+    """Return lines that a loop writes to a pipe, and where they are read."""
+    reader, writer = os.pipe()
+    lines = Lines(os.fdopen(writer, "wb", buffering=0), counters=counters)
+    lines.start_buffering()
+    deadline = time.monotonic() + 5
+    while not lines.flush() and time.monotonic() < deadline:  # The thread ends first.
+        time.sleep(0.01)
+    return lines, reader
+
+
+def test_loop_writes_to_a_pipe_at_once():
+    lines, reader = piped([0] * SIZE)
+    expected = [str(number).encode() * 9 for number in range(1000)]
+    for line in expected:
+        lines.write(line)
+    assert lines.flush()
+    assert os.read(reader, 2**16).splitlines() == expected
+    lines.write(b"last")
+    lines.end()
+    assert os.read(reader, 2**16) == b"last\n"
+
+
+def test_loop_waits_for_no_reader():
+    counters = [0] * SIZE
+    lines, reader = piped(counters)
+    sent = [f"{number:0100}".encode() for number in range(2_000)]
+    for line in sent:
+        lines.write(line)
+    began = time.monotonic()
+    assert not lines.flush()
+    assert time.monotonic() - began < 0.5
+    read = os.read(reader, 2**16)
+    while not lines.flush():
+        read += os.read(reader, 2**16)
+    assert (read + os.read(reader, 2**16)).splitlines() == sent
+    for line in sent:
+        lines.write(line)
+    lines.end()
+    assert 0 < counters[LOG_LINES_DROPPED] < len(sent)
+
+
 def test_people_get_one_line_in_colour():
     event = {
         "event": "request",
