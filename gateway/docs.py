@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from flask import Flask
+from flask import Blueprint, Flask, Response, json, request
 from flask_smorest import Api
 from flask_smorest import Blueprint as DialectBlueprint
 from marshmallow import Schema
@@ -13,6 +13,7 @@ import adapters.deskera.schemas
 from adapters import achieveapex, deskera
 
 PACKAGE = "unified-crm-gateway"
+JSON = "application/json"
 SECURITY_SCHEMES = {
     "accessToken": {
         "type": "apiKey",
@@ -66,7 +67,6 @@ def mount(app: Flask, document: Document) -> None:
         "API_TITLE": document.title,
         "API_VERSION": version(PACKAGE),
         "OPENAPI_VERSION": "3.1.0",
-        "OPENAPI_URL_PREFIX": f"/docs/{document.name}",
         "API_SPEC_OPTIONS": {
             "components": {"securitySchemes": SECURITY_SCHEMES},
             "security": [{name: []} for name in SECURITY_SCHEMES],
@@ -74,4 +74,20 @@ def mount(app: Flask, document: Document) -> None:
     }
     app.config.update({f"{prefix}{name}": value for name, value in settings.items()})
     api_class = type("DialectApi", (Api,), {"ERROR_SCHEMA": document.error_schema})
-    api_class(app, config_prefix=prefix).register_blueprint(document.blueprint)
+    api = api_class(app, config_prefix=prefix)
+    api.register_blueprint(document.blueprint)
+    app.register_blueprint(_published(api, document))
+
+
+def _published(api: Api, document: Document) -> Blueprint:
+    """Return where the document is, which names the path that a proxy has the service at."""
+    blueprint = Blueprint(f"{document.name}-api-docs", __name__)
+
+    @blueprint.get(f"/docs/{document.name}/openapi.json")
+    def openapi_json() -> Response:
+        root = request.script_root
+        servers = {"servers": [{"url": root}]} if root else {}
+        text = json.dumps(api.spec.to_dict() | servers, indent=2, sort_keys=False)
+        return Response(text, mimetype=JSON)
+
+    return blueprint

@@ -82,25 +82,28 @@ def install(app: Flask, database: Database, *, demo_token: str | None) -> None:
 
 
 def _page(name: str) -> Response:
-    text = (files("gateway") / "assets" / name).read_bytes()
+    """Return a page, whose links lead to where a proxy has the service."""
+    text = (files("gateway") / "assets" / name).read_text("utf-8")
+    text = text.replace('="/', f'="{request.script_root}/')
     return Response(text, headers=HEADERS, content_type="text/html; charset=utf-8")
 
 
 def _overview() -> dict[str, object]:
     """Return what the start page says, for programs."""
+    root = request.script_root
     return {
         "name": PACKAGE,
         "version": version(PACKAGE),
         "documents": {
             document.name: {
                 "title": document.title,
-                "page": f"/docs/{document.name}",
-                "openapi": f"/docs/{document.name}/openapi.json",
+                "page": f"{root}/docs/{document.name}",
+                "openapi": f"{root}/docs/{document.name}/openapi.json",
             }
             for document in DOCUMENTS
         },
-        "health": ["/health/live", "/health/ready", "/health/startup"],
-        "metrics": "/metrics",
+        "health": [f"{root}/health/{name}" for name in ("live", "ready", "startup")],
+        "metrics": f"{root}/metrics",
     }
 
 

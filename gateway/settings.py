@@ -214,7 +214,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...] | None = setting(
         "GATEWAY_TRUSTED_PROXIES",
         networks,
-        "Networks of proxies whose `X-Forwarded-For` and `-Proto` count; unset: none",
+        "Networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Prefix` count; unset: none",
     )
     ops_port: int | None = setting(
         "GATEWAY_OPS_PORT",

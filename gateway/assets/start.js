@@ -1,5 +1,7 @@
 'use strict'
 
+// A proxy may have the service below a path of its own: it stands in the links of the page.
+const root = new URL(document.currentScript.src).pathname.replace(/\/docs\/assets\/.*/, '')
 const DIALECTS = {
   deskera: { path: '/v1/crm/activities/', method: 'PUT', subject: 'name' },
   achieveapex: { path: '/activities/', method: 'PATCH', subject: 'subject' }
@@ -8,7 +10,7 @@ const field = (id) => document.getElementById(id)
 
 /** Make a call of a dialect on the chosen activity; return its status and its body as text. */
 async function call(name, method, body) {
-  const path = DIALECTS[name].path + encodeURIComponent(field('activity').value)
+  const path = root + DIALECTS[name].path + encodeURIComponent(field('activity').value)
   const headers = { 'x-access-token': field('credential').value.trim(), accept: 'application/json' }
   if (body) headers['content-type'] = 'application/json'
   const response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: 'no-store' })
@@ -49,7 +51,7 @@ field('change').addEventListener('submit', (event) => {
 })
 
 attempt(async () => {
-  const demo = await (await fetch('/docs/demo.json')).json()
+  const demo = await (await fetch(`${root}/docs/demo.json`)).json()
   if (!demo.deskera) return
   field('hint').textContent = 'This is the demo’s key, which works in both dialects. Change the record as one and see it as the other.'
   field('credential').value = demo.deskera

@@ -56,7 +56,7 @@ def _target() -> str:
     """Return the page that was wanted before, if it is one of ours."""
     wanted = request.args.get("next", "")
     is_ours = wanted.startswith(f"{PREFIX}/") and wanted.isprintable() and "\\" not in wanted
-    return wanted if is_ours else url_for("console.overview")
+    return request.script_root + wanted if is_ours else url_for("console.overview")
 
 
 @blueprint.post("/logout")

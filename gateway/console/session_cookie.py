@@ -85,7 +85,7 @@ class ConsoleSessions(SecureCookieSessionInterface):
 
     def get_cookie_path(self, app: Flask) -> str:
         """Return the path of the pages: the dialects never see the cookie."""
-        return self._path
+        return flask.request.script_root + self._path
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """Return whether the browser came by TLS, as a trusted proxy may say."""

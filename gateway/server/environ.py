@@ -1,6 +1,7 @@
 """The WSGI environ of a request, built from its head as it came over the wire."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -31,6 +32,7 @@ COMMON_NAMES = (
     "X-Access-Token",
     "X-Api-Key",
     "X-Forwarded-For",
+    "X-Forwarded-Prefix",
     "X-Forwarded-Proto",
     "X-Request-Id",
 )
@@ -48,6 +50,14 @@ KEYS = {
 }
 """Keys of common headers in common spellings; nothing that a client sends is added."""
 
+SCRIPT_NAME = "gateway.script_name"
+KEYS |= dict.fromkeys((b"SCRIPT_NAME", b"Script_Name", b"script_name"), SCRIPT_NAME)
+
+# Letters that mean nothing in a link, a header or a cookie; no segment is empty, "." or "..".
+MOUNT = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)+", re.ASCII)
+MAX_MOUNT = 200
+METRICS_PATH = "/metrics"
+
 
 def split_target(target: bytes) -> tuple[str, str]:
     """Return the decoded path of a request's target, as WSGI wants it, and its query string."""
@@ -62,7 +72,8 @@ def split_target(target: bytes) -> tuple[str, str]:
 def add_headers(environ: Environ, headers: Headers) -> None:
     """Add headers; those that came twice are joined, as HTTP has it.
 
-    Names with an underscore are left out: they could pass for another header's.
+    Names with an underscore are left out, because they could pass for another header's; what a
+    header `SCRIPT_NAME` says is kept under a key of its own.
     """
     for name, raw in headers:
         key = KEYS.get(name)
@@ -75,7 +86,7 @@ def add_headers(environ: Environ, headers: Headers) -> None:
 
 
 def apply_forwarded(environ: Environ, proxies: Sequence[Network]) -> None:
-    """Take the client's address and scheme from a proxy's headers, if that proxy is trusted.
+    """Take address, scheme and mount point from a proxy's headers, if that proxy is trusted.
 
     Each proxy appends the address that it saw: the last that is not a trusted proxy's counts.
     """
@@ -91,6 +102,27 @@ def apply_forwarded(environ: Environ, proxies: Sequence[Network]) -> None:
     scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip().lower()
     if scheme in ("http", "https"):
         environ["wsgi.url_scheme"] = scheme
+    _mount(environ)
+
+
+def _mount(environ: Environ) -> None:
+    """Note the path that a proxy has the service at, and take it off the request's own.
+
+    A proxy may have taken it off already. `SCRIPT_NAME` is gunicorn's way to tell it, and counts
+    first. Proxies hand on an `X-Forwarded-Prefix` of their clients unless they are told otherwise:
+    it never makes another path one of the metrics, which proxies keep from strangers.
+    """
+    script_name = environ.get(SCRIPT_NAME)
+    given = script_name or environ.get("HTTP_X_FORWARDED_PREFIX", "")
+    prefix = given.rpartition(",")[2].strip().rstrip("/")
+    if len(prefix) > MAX_MOUNT or not MOUNT.fullmatch(prefix):
+        return
+    environ["SCRIPT_NAME"] = prefix
+    before, _, path = environ["PATH_INFO"].partition(prefix)
+    if before or path[:1] not in ("", "/"):
+        return
+    if script_name or path.rstrip("/") != METRICS_PATH:
+        environ["PATH_INFO"] = path or "/"
 
 
 def _is_address(text: str) -> bool:

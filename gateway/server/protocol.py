@@ -13,7 +13,7 @@ from typing import cast
 
 from gateway.request import request_id
 from gateway.server.connections import Activity, Eviction
-from gateway.server.environ import Environ, apply_forwarded
+from gateway.server.environ import Environ
 from gateway.server.fair_queue import Job
 from gateway.server.front import Front
 from gateway.server.job_owners import STRANGERS
@@ -40,7 +40,8 @@ class HttpProtocol(asyncio.Protocol):
         """Expect a first request."""
         self._front = front
         self._limits = front.limits
-        self._parser = RequestParser(front.limits, front.uploads)
+        proxies = front.trusted_proxies
+        self._parser = RequestParser(front.limits, front.uploads, proxies=proxies)
         self._phase = READING
         self._job: Job | None = None
         self._stream: Stream | None = None  # What is left of the response.
@@ -117,8 +118,6 @@ class HttpProtocol(asyncio.Protocol):
         self.deadline = NEVER
         self._has_sent = True
         front.connections.touch(self)
-        if front.trusted_proxies:
-            apply_forwarded(environ, front.trusted_proxies)
         job = front.bridge.handle(environ, self._answer)
         if self._phase is ANSWERING:  # It may be answered already.
             self._job = job
@@ -196,7 +195,8 @@ class HttpProtocol(asyncio.Protocol):
         parser = self._parser
         number = request_id(parser.environ)
         self._front.received.discard(self)
-        response = self._front.refuse(refusal, parser.target, number=number, client=self._client)
+        target = parser.target.removeprefix(parser.environ["SCRIPT_NAME"].encode())
+        response = self._front.refuse(refusal, target, number=number, client=self._client)
         self._closes_gently = True
         self._send(response, method=parser.method, is_last=True)
 

@@ -5,6 +5,7 @@ holds, and the parser is fed no byte beyond the request under way: what follows 
 that request is answered. Framing itself is judged by llhttp, in its strict mode.
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -12,7 +13,13 @@ from typing import Any
 import httptools
 
 from gateway.request import SPOOL
-from gateway.server.environ import Environ, add_headers, split_target
+from gateway.server.environ import (
+    Environ,
+    Network,
+    add_headers,
+    apply_forwarded,
+    split_target,
+)
 from gateway.server.limits import Limits
 from gateway.server.refusals import Refusal
 from gateway.server.uploads import Spool, Uploads
@@ -44,10 +51,13 @@ class RequestParser:
     method: str
     spool: Spool | None
 
-    def __init__(self, limits: Limits, uploads: Uploads) -> None:
-        """Expect a head."""
+    def __init__(
+        self, limits: Limits, uploads: Uploads, *, proxies: Sequence[Network] = ()
+    ) -> None:
+        """Expect a head; what `proxies` say of the client counts."""
         self._limits = limits
         self._uploads = uploads
+        self._proxies = proxies
         self._parser: Any = httptools.HttpRequestParser(self)
         self._partial = bytearray()
         self.rest = b""
@@ -170,6 +180,8 @@ class RequestParser:
         environ["SERVER_PROTOCOL"] = f"HTTP/{self._version}"
         environ["PATH_INFO"], environ["QUERY_STRING"] = split_target(self._target)
         add_headers(environ, self._headers)
+        if self._proxies:
+            apply_forwarded(environ, self._proxies)
         length = int(environ.get("CONTENT_LENGTH") or 0)
         self.spool = self._uploads.open(environ, length) if length else None
         if self.spool is None and length > self._limits.max_body_bytes:

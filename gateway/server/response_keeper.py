@@ -45,7 +45,10 @@ KEY_HEADERS = (
     "CONTENT_TYPE",
     "QUERY_STRING",
 )
-"""All of a request that a response may depend on, beside its body."""
+"""All of a request that a response may depend on, beside its body.
+
+`SCRIPT_NAME` is not among them: no response of a dialect holds a link.
+"""
 
 
 class VersionSource(Protocol):

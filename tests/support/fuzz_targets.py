@@ -6,6 +6,7 @@ a target takes both and compares.
 
 import contextlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote_from_bytes
@@ -156,10 +157,14 @@ def request_headers(data: bytes) -> None:
         http.if_match_versions()
         with contextlib.suppress(InvalidInput):
             http.idempotency_key("deskera", {})
-    environ = {"REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "http"}
-    environ |= {"HTTP_X_FORWARDED_FOR": value, "HTTP_X_FORWARDED_PROTO": value}
+    environ = {"REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "http", "PATH_INFO": f"{value}/x"}
+    names = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_PREFIX")
+    environ |= dict.fromkeys(names, value)
     apply_forwarded(environ, ANYONE)
     assert environ["wsgi.url_scheme"] in ("http", "https")
+    if "SCRIPT_NAME" in environ:
+        assert re.fullmatch(r"(/[\w.~-]+)+", environ["SCRIPT_NAME"], re.ASCII)
+        assert environ["PATH_INFO"] in (f"{value}/x", "/x")
 
 
 def credentials(data: bytes) -> None:
