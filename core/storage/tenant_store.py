@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from core.domain.model import Tenant
 from core.storage.database import Database
@@ -45,13 +45,7 @@ def put_tenant(connection: Connection, tenant: Tenant) -> bool:
 
     Returns whether anything changed.
     """
-    values = {
-        "tenant_id": tenant.id,
-        "name": tenant.name,
-        "timezone": tenant.timezone,
-        "deskera_timezone": tenant.deskera_timezone,
-    }
-    statement = insert(tenants).values(**values)
+    statement = _insert(tenant)
     new = statement.excluded
     changed = connection.execute(
         statement.on_conflict_do_update(
@@ -71,6 +65,24 @@ def put_tenant(connection: Connection, tenant: Tenant) -> bool:
     ).first()
     _prepare_counters(connection, tenant.id)
     return changed is not None
+
+
+def add_tenant(connection: Connection, tenant: Tenant) -> bool:
+    """Store a tenant unless its id is taken; returns whether it was new."""
+    added = _insert(tenant).on_conflict_do_nothing().returning(_columns.tenant_id)
+    is_new = connection.execute(added).first() is not None
+    if is_new:
+        _prepare_counters(connection, tenant.id)
+    return is_new
+
+
+def _insert(tenant: Tenant) -> Insert:
+    return insert(tenants).values(
+        tenant_id=tenant.id,
+        name=tenant.name,
+        timezone=tenant.timezone,
+        deskera_timezone=tenant.deskera_timezone,
+    )
 
 
 def _prepare_counters(connection: Connection, tenant_id: int) -> None:

@@ -15,21 +15,21 @@ from core.storage.sql_filters import fold
 from core.storage.tables import activities
 from core.transfer.ndjson import Record
 
-ACTIVITY_COLUMNS = (*Activity._fields, "subject_folded", "line")
-ENTITY_COLUMNS = ("tenant_id", "kind", "id", "fields", "line")
+ACTIVITY_COLUMNS = (*Activity._fields, "subject_folded")
+ENTITY_COLUMNS = ("tenant_id", "kind", "id", "fields")
 NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _NULLABLE = [index for index, name in enumerate(Activity._fields) if activities.c[name].nullable]
 _STAMPS = [(Activity._fields.index(name), name) for name in ("created_at", "updated_at")]
 
 
-def activity_line(activity: Activity, *, number: int, given: Container[str], is_plain: bool) -> str:
-    """Return an activity as columns of `ACTIVITY_COLUMNS`; `number` is that of its line.
+def activity_line(activity: Activity, *, given: Container[str], is_plain: bool) -> str:
+    """Return an activity as columns of `ACTIVITY_COLUMNS`.
 
     Of `created_at` and `updated_at` only those in `given` are written. `is_plain` says that no
     text of it holds a control character or a backslash.
     """
-    values: Sequence[Any] = (*activity, fold(activity.subject), number)
+    values: Sequence[Any] = (*activity, fold(activity.subject))
     columns = [*map(str, values)]  # PostgreSQL reads what Python writes, but for these:
     for index in LIST_POSITIONS:
         columns[index] = f"{{{str([*values[index]])[1:-1]}}}"
@@ -47,8 +47,13 @@ def activity_line(activity: Activity, *, number: int, given: Container[str], is_
     return "\t".join(columns)
 
 
-def entity_line(record: Record, *, number: int) -> str:
+def numbered(line: str, number: int) -> str:
+    """Return the columns of a record followed by the number of its line in the file."""
+    return f"{line}\t{number}"
+
+
+def entity_line(record: Record) -> str:
     """Return a directory entity as columns of `ENTITY_COLUMNS`."""
     kind, tenant_id, entity_id, fields = record
     written = orjson.dumps(fields).decode().replace("\\", "\\\\")
-    return f"{tenant_id}\t{kind}\t{entity_id}\t{written}\t{number}"
+    return f"{tenant_id}\t{kind}\t{entity_id}\t{written}"

@@ -1,15 +1,15 @@
 """The staging tables of an import: rows are collected in temporary tables and are then merged.
 
 A file of any size therefore takes bounded memory, is compared with the stored rows inside the
-database, and locks rows that others use only at the end. Beside `activity_writer` and
-`tenant_eraser` this is the one module that writes activities. Everything happens inside the
+database, and locks rows that others use only at the end. Beside `direct_writes`, `activity_writer`
+and `tenant_eraser` this is the one module that writes activities. Everything happens inside the
 caller's transaction, and the tables vanish with it.
 """
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from operator import sub
+from operator import add, sub
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -38,8 +38,8 @@ _CREATE = (
     """CREATE TEMPORARY TABLE incoming_entities ON COMMIT DROP AS
     SELECT tenant_id, kind, id, fields, 0::BIGINT AS line FROM entities WITH NO DATA""",
 )
-_ADD_ACTIVITIES = f"COPY incoming_activities ({', '.join(ACTIVITY_COLUMNS)}) FROM STDIN"
-_ADD_ENTITIES = f"COPY incoming_entities ({', '.join(ENTITY_COLUMNS)}) FROM STDIN"
+_ADD_ACTIVITIES = f"COPY incoming_activities ({', '.join(ACTIVITY_COLUMNS)}, line) FROM STDIN"
+_ADD_ENTITIES = f"COPY incoming_entities ({', '.join(ENTITY_COLUMNS)}, line) FROM STDIN"
 # What is compiled for one run costs more than it saves; so does looking at columns that no plan
 # depends on.
 _PREPARE = (
@@ -75,6 +75,7 @@ _ENTITY_TENANTS = text("SELECT DISTINCT tenant_id FROM incoming_entities ORDER B
 # Two imports of one tenant would both count a row as new that both bring, and would lock rows in
 # different orders.
 _LOCK_IMPORT = text("SELECT pg_advisory_xact_lock(hashtextextended('import', :tenant_id))")
+_TRY_LOCK_IMPORT = text("SELECT pg_try_advisory_xact_lock(hashtextextended('import', :tenant_id))")
 _COUNT = """
     SELECT coalesce(sum(version), 0)::BIGINT AS changed, count(*) AS created,
         count(*) FILTER (WHERE deleted_at IS NULL AND visibility <> 'private') AS shared,
@@ -92,7 +93,7 @@ _UNCHANGED = text(f"""
         AND coalesce(new.created_at, known.created_at) = known.created_at
         AND coalesce(new.updated_at, known.updated_at) = known.updated_at""")
 _LOCK_AND_COUNT = text(_COUNT.format(lock="ORDER BY id FOR UPDATE"))
-_COUNT_AGAIN = text(_COUNT.format(lock=""))
+LIVE_COUNTS = text(_COUNT.format(lock=""))
 # A line that leaves out created_at or updated_at keeps the stored one; if it changes the record,
 # updated_at becomes the present instant.
 _FILL_TIMESTAMPS = text(f"""
@@ -141,6 +142,17 @@ class MergeCounts(NamedTuple):
     shared: int
     private: int
 
+    def plus(self, other: "MergeCounts") -> "MergeCounts":
+        """Return the counts of both."""
+        return MergeCounts(*map(add, self, other))
+
+    def minus(self, other: "MergeCounts") -> "MergeCounts":
+        """Return the counts of this without the other."""
+        return MergeCounts(*map(sub, self, other))
+
+
+NOTHING = MergeCounts(0, 0, 0, 0)
+
 
 class Staging:
     """The temporary tables of one import on one connection."""
@@ -152,17 +164,12 @@ class Staging:
             connection.execute(text(statement))
 
     def add_activities(self, lines: Sequence[str]) -> None:
-        """Stage what `activity_line` made."""
-        self._copy(_ADD_ACTIVITIES, lines)
+        """Stage what `activity_line` made, numbered."""
+        copy_in(self._connection, _ADD_ACTIVITIES, lines)
 
     def add_entities(self, lines: Sequence[str]) -> None:
-        """Stage what `entity_line` made."""
-        self._copy(_ADD_ENTITIES, lines)
-
-    def _copy(self, statement: str, lines: Sequence[str]) -> None:
-        if lines:
-            with driver_of(self._connection).cursor().copy(statement) as copy:
-                copy.write("\n".join((*lines, "")))
+        """Stage what `entity_line` made, numbered."""
+        copy_in(self._connection, _ADD_ENTITIES, lines)
 
     def prepare(self) -> None:
         """Get ready for merging when everything was added."""
@@ -179,12 +186,13 @@ class Staging:
     def drop_known(self) -> None:
         """Leave only ids that were never stored."""
         for tenant_id in self.last_activity_ids():
-            for ids in self._id_batches(tenant_id):
+            for ids in self.id_batches(tenant_id):
                 self._connection.execute(_DROP_KNOWN, {"tenant_id": tenant_id, "ids": ids})
         for tenant_id in self.entity_tenants():
             self._connection.execute(_DROP_KNOWN_ENTITIES, {"tenant_id": tenant_id})
 
-    def _id_batches(self, tenant_id: int) -> Iterator[list[int]]:
+    def id_batches(self, tenant_id: int) -> Iterator[list[int]]:
+        """Give the ids of a tenant's activities, in their order."""
         found = self._connection.execute(
             _ACTIVITY_IDS, {"tenant_id": tenant_id}, execution_options={"stream_results": True}
         )
@@ -195,9 +203,37 @@ class Staging:
         """Return the tenants that have activities here, each with its largest id."""
         return {row[0]: row[1] for row in self._connection.execute(_LAST_IDS)}
 
-    def lock_import(self, tenant_id: int) -> None:
-        """Wait until no other import is merging records of this tenant, and keep others out."""
-        self._connection.execute(_LOCK_IMPORT, {"tenant_id": tenant_id})
+    def lock_imports(self, tenant_ids: Iterable[int]) -> None:
+        """Wait until no other import is merging records of these tenants, and keep others out.
+
+        Nobody waits in a circle: what is locked is given back before waiting for one of them.
+        """
+        wanted = [{"tenant_id": tenant_id} for tenant_id in tenant_ids]
+        while True:
+            attempt = self._connection.begin_nested()
+            taken = self._first_taken(wanted)
+            if taken is None:
+                attempt.commit()
+                return
+            attempt.rollback()
+            attempt = self._connection.begin_nested()
+            self._connection.execute(_LOCK_IMPORT, taken)
+            attempt.rollback()
+
+    def _first_taken(self, wanted: Iterable[dict[str, int]]) -> dict[str, int] | None:
+        """Lock tenants one by one; return the first that another import has locked, if any."""
+        for one in wanted:
+            if not self._connection.execute(_TRY_LOCK_IMPORT, one).scalar_one():
+                return one
+        return None
+
+    def wait_for_imports(self, tenant_ids: Iterable[int]) -> None:
+        """Lock tenants as `lock_imports` does, but keep what is locked while waiting.
+
+        Only one import may do so at a time.
+        """
+        for tenant_id in tenant_ids:
+            self._connection.execute(_LOCK_IMPORT, {"tenant_id": tenant_id})
 
     def sizes(self) -> tuple[int, int]:
         """Return how many activities and how many entities are here."""
@@ -207,7 +243,7 @@ class Staging:
     def differing_ids(self, tenant_id: int, progress: StageProgress) -> Differences:
         """Return which of a tenant's activities differ from what is stored; locks nothing."""
         staged, differing = 0, array("q")
-        for ids in self._id_batches(tenant_id):
+        for ids in self.id_batches(tenant_id):
             parameters = {"tenant_id": tenant_id, "ids": ids}
             unchanged = set(self._connection.execute(_UNCHANGED, parameters).scalars())
             staged += len(ids)
@@ -220,14 +256,14 @@ class Staging:
     ) -> MergeCounts:
         """Write these activities where they differ from what is stored; versions move.
 
-        They stay locked until the transaction ends. Call `lock_import` before, and have the ids
+        They stay locked until the transaction ends. Call `lock_imports` before, and have the ids
         reserved.
         """
-        merged = MergeCounts(0, 0, 0, 0)
+        merged = NOTHING
         for start in range(0, len(ids), MERGE_SIZE):
             batch = list(ids[start : start + MERGE_SIZE])
             part = self._merge_batch({"tenant_id": tenant_id, "now": now, "ids": batch})
-            merged = MergeCounts(*map(sum, zip(merged, part, strict=True)))
+            merged = merged.plus(part)
             progress.advance(len(batch))
         return merged
 
@@ -239,12 +275,19 @@ class Staging:
             self._connection.execute(_MERGE, parameters)
         else:  # Nobody else makes one of them now: the ids are reserved, other imports wait.
             self._connection.execute(_CREATE_ALL, parameters)
-        after = self._connection.execute(_COUNT_AGAIN, parameters).one()
-        return MergeCounts(*map(sub, after, before))
+        after = self._connection.execute(LIVE_COUNTS, parameters).one()
+        return MergeCounts(*after).minus(MergeCounts(*before))
 
     def entity_tenants(self) -> list[int]:
         """Return the tenants that have directory entities here."""
         return list(self._connection.execute(_ENTITY_TENANTS).scalars())
+
+
+def copy_in(connection: Connection, statement: str, lines: Sequence[str]) -> None:
+    """Hand lines of columns to a COPY."""
+    if lines:
+        with driver_of(connection).cursor().copy(statement) as copy:
+            copy.write("\n".join((*lines, "")))
 
 
 def reserve_ids(connection: Connection, tenant_id: int, last_id: int) -> None:

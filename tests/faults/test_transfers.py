@@ -33,11 +33,14 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 READING = """
     SELECT count(*) FROM pg_stat_activity
     WHERE query LIKE 'COPY incoming%' AND pid <> pg_backend_pid()"""
+WRITING = READING.replace("incoming", "activities")
+NEW_TENANT = max(TENANTS.values()) + 1
+IMPORTING_SIZE = 20_000
 
 
-def activities(count: int, subject: str) -> Iterator[bytes]:
+def activities(count: int, subject: str, *, tenant_id: int = TENANT) -> Iterator[bytes]:
     for number in range(1, count + 1):
-        record = {"kind": "activity", "tenant_id": TENANT, "id": number, "subject": subject}
+        record = {"kind": "activity", "tenant_id": tenant_id, "id": number, "subject": subject}
         yield orjson.dumps({**record, "notes": f"{number} " * 40, "contact_ids": [number]}) + b"\n"
 
 
@@ -117,6 +120,27 @@ def test_import_killed_while_writing_leaves_nothing(
     again = begin(filled, "import", str(file))
     assert again.communicate(timeout=60)[1].count("2,000 created, 2,000 replaced") == 2
     assert again.returncode == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_import_ended_while_it_does_both_leaves_nothing(
+    filled: Mapping[str, str], sent: signal.Signals
+) -> None:
+    """It writes activities of a tenant of its own file while more lines come."""
+    url, before = filled["DATABASE_URL"], exported(filled["DATABASE_URL"])
+    importing = begin(filled, "import", "-", stdin=subprocess.PIPE)
+    assert importing.stdin is not None
+    importing.stdin.write(f'{{"kind": "tenant", "id": {NEW_TENANT}, "name": "New"}}\n')
+    lines = activities(IMPORTING_SIZE, "new", tenant_id=NEW_TENANT)
+    importing.stdin.write(b"".join(lines).decode())
+    importing.stdin.flush()
+    wait_for(lambda: told(url, WRITING))
+    importing.send_signal(sent)
+    _, errors = importing.communicate(timeout=CLEAN_SECONDS)
+    assert importing.returncode in (-signal.SIGKILL, 1)
+    assert "Traceback" not in errors
+    wait_for(lambda: told(url, STAGING) == 0, seconds=CLEAN_SECONDS)
+    assert exported(url) == before
 
 
 def test_export_under_writes_is_one_snapshot(filled: Mapping[str, str]) -> None:

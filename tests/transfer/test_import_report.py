@@ -10,7 +10,8 @@ from support.callers import Home
 
 from core.storage.database import Database
 from core.transfer.import_report import ImportReport
-from core.transfer.importer import MAX_LINE_BYTES, bounded_lines, import_lines
+from core.transfer.importer import bounded_lines, import_lines
+from core.transfer.line_loader import MAX_LINE_BYTES
 
 USER = {"kind": "user", "id": 1, "first_name": "A", "last_name": "B"}
 Load = Callable[..., ImportReport]

@@ -15,7 +15,8 @@ from core.storage.tables import metadata
 from core.transfer.demo import APEX_TENANT_ID, load_demo
 from core.transfer.exporter import export_lines
 from core.transfer.import_report import ImportReport
-from core.transfer.importer import MAX_BAD_LINES_SHOWN, import_lines
+from core.transfer.importer import import_lines
+from core.transfer.line_loader import MAX_BAD_LINES_SHOWN
 
 
 @pytest.fixture
