@@ -16,6 +16,7 @@ import orjson
 from core.domain.errors import CoreError
 from core.storage.database import Database, allow
 from core.storage.import_jobs import ImportBroken
+from core.transfer.background import switch_threads_early
 from core.transfer.exporter import export_lines
 from core.transfer.import_runs import run_import
 
@@ -35,6 +36,7 @@ def main() -> None:
         if task["job_id"] is None:
             _export(database, task)
         else:
+            switch_threads_early()
             with os.fdopen(task["file"], "rb") as file:
                 run_import(database, task["tenant_id"], task["job_id"], file)
     except (CoreError, ImportBroken) as error:

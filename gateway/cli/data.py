@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from core.transfer.background import switch_threads_early
 from core.transfer.demo import load_demo, reset_demo
 from core.transfer.exporter import export_lines
 from core.transfer.import_report import ImportReport, Tell
@@ -43,6 +44,7 @@ def import_file(file: BinaryIO, tenant_id: int | None) -> None:
     All is written, replacing what is known under its id, or nothing if one line is bad.
     """
     begun = time.monotonic()
+    switch_threads_early()
     with ready() as (_, database), _progress(file) as (lines, tell):
         report = import_lines(database, lines, tenant_id=tenant_id, tell=tell)
     _show(report, seconds=time.monotonic() - begun)
