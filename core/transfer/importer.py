@@ -92,11 +92,8 @@ def _merge(
     Locks are taken in one order, so that nobody waits in a circle: imports lock their tenants,
     by number; then come activities, directories, again by number of the tenant, and counters.
     """
-    staging, direct = loader.staging, loader.direct
-    directories = sorted({*loader.tenants, *staging.entity_tenants()})
-    tenant_ids = sorted({*directories, *staging.last_activity_ids()})
-    # Whoever writes directly is the only one who does, and cannot give its tenants back.
-    (staging.wait_for_imports if direct.counts else staging.lock_imports)(tenant_ids)
+    staging = loader.staging
+    directories = _lock_tenants(loader)
     _leave_what_counts(loader, skip_known=skip_known)
     last_ids = staging.last_activity_ids()
     _reserve_ahead(database, last_ids)
@@ -110,19 +107,31 @@ def _merge(
         for tenant_id, (_, ids) in differences.items()
     }
     for tenant_id in directories:
-        tenant, is_new = loader.tenants.get(tenant_id), tenant_id in direct.counts
+        tenant, is_new = loader.tenants.get(tenant_id), tenant_id in loader.direct.counts
         _put_tenant(connection, tenant, tenant_id, tally, is_new=is_new, skip_known=skip_known)
     for tenant_id in staging.entity_tenants():
         for kind, counts in merge_entities(connection, tenant_id):
             tally.add(kind, counts)
             written.advance(sum(counts))
-    for tenant_id in sorted({*merged, *direct.counts}):
+    for tenant_id in sorted({*merged, *loader.direct.counts}):
         reserve_ids(connection, tenant_id, loader.last_id(tenant_id))  # For a tenant of this file.
-        before = direct.counts.get(tenant_id, NOTHING)
+        before = loader.direct.counts.get(tenant_id, NOTHING)
         part = before.plus(merged.get(tenant_id, NOTHING))
         staged = differences[tenant_id].staged if tenant_id in differences else 0
         _tally_activities(tally, part, staged + before.created)
         _move_counters(connection, tenant_id, part)
+
+
+def _lock_tenants(loader: LineLoader) -> list[int]:
+    """Keep other imports out of all tenants of the file; return those whose directory it has."""
+    staging = loader.staging
+    directories = sorted({*loader.tenants, *staging.entity_tenants()})
+    tenant_ids = sorted({*directories, *staging.last_activity_ids()})
+    if loader.direct.counts:  # Then this import is the only one that waits with what it has.
+        staging.wait_for_imports(tenant_ids)
+    else:
+        staging.lock_imports(tenant_ids)
+    return directories
 
 
 def _reserve_ahead(database: Database, last_ids: Mapping[int, int]) -> None:
