@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from core.domain.clock import Clock, utc_now
 from core.domain.counters import IMPORTED_RECORDS
-from core.domain.model import Tenant
 from core.storage import activity_writer
 from core.storage.connector import END_WITH_CLIENT
 from core.storage.database import Database
@@ -20,7 +19,7 @@ from core.transfer.background import Background
 from core.transfer.entity_merge import merge_entities
 from core.transfer.import_report import ImportReport, KindCounts, StageProgress, Tally, Tell
 from core.transfer.line_loader import MAX_LINE_BYTES, LineLoader
-from core.transfer.staging import NOTHING, MergeCounts, reserve_ids
+from core.transfer.staging import NONE, NOTHING, MergeCounts, reserve_ids
 
 LINE_END_BYTES = 2  # A carriage return and a line feed.
 
@@ -103,22 +102,20 @@ def _merge(
     differing = sum(len(each.ids) for each in differences.values())
     written = StageProgress(tell, WRITING, differing + entities)
     merged = {
-        tenant_id: staging.merge_activities(tenant_id, ids, written, now=loader.now)
-        for tenant_id, (_, ids) in differences.items()
+        tenant_id: staging.merge_activities(tenant_id, each.ids, written, now=loader.now)
+        for tenant_id, each in differences.items()
     }
     for tenant_id in directories:
-        tenant, is_new = loader.tenants.get(tenant_id), tenant_id in loader.direct.counts
-        _put_tenant(connection, tenant, tenant_id, tally, is_new=is_new, skip_known=skip_known)
+        _put_tenant(connection, loader, tenant_id, tally, skip_known=skip_known)
     for tenant_id in staging.entity_tenants():
         for kind, counts in merge_entities(connection, tenant_id):
             tally.add(kind, counts)
             written.advance(sum(counts))
     for tenant_id in sorted({*merged, *loader.direct.counts}):
         reserve_ids(connection, tenant_id, loader.last_id(tenant_id))  # For a tenant of this file.
-        before = loader.direct.counts.get(tenant_id, NOTHING)
-        part = before.plus(merged.get(tenant_id, NOTHING))
-        staged = differences[tenant_id].staged if tenant_id in differences else 0
-        _tally_activities(tally, part, staged + before.created)
+        direct = loader.direct.counts.get(tenant_id, NOTHING)
+        part = direct.plus(merged.get(tenant_id, NOTHING))
+        _tally_activities(tally, part, direct.created + differences.get(tenant_id, NONE).staged)
         _move_counters(connection, tenant_id, part)
 
 
@@ -157,18 +154,10 @@ def _leave_what_counts(loader: LineLoader, *, skip_known: bool) -> None:
 
 
 def _put_tenant(
-    connection: Connection,
-    tenant: Tenant | None,
-    tenant_id: int,
-    tally: Tally,
-    *,
-    is_new: bool,
-    skip_known: bool,
+    connection: Connection, loader: LineLoader, tenant_id: int, tally: Tally, *, skip_known: bool
 ) -> None:
-    """Lock a tenant's directory, storing first what the file says of the tenant itself.
-
-    `is_new` says that this import has made the tenant already.
-    """
+    """Lock a tenant's directory, storing first what the file says of the tenant itself."""
+    tenant, is_new = loader.tenants.get(tenant_id), tenant_id in loader.direct.counts
     is_known = lock_directory(connection, tenant_id) and not is_new
     if tenant is not None and not (skip_known and is_known):
         is_changed = put_tenant(connection, tenant) or is_new

@@ -134,6 +134,9 @@ class Differences(NamedTuple):
     ids: Sequence[int]
 
 
+NONE = Differences(0, ())
+
+
 class MergeCounts(NamedTuple):
     """How many activities were changed and created, and by how much live ones grew."""
 
