@@ -15,13 +15,15 @@ from deploy.bench.caller import Caller, percentiles
 from deploy.bench.servers import Server
 
 READS, CREATES, WARM_REQUESTS = 500, 200, 50
+NEEDED_SECONDS = 60
 TABLES = ("alembic_version", *metadata.tables)
 
 
 def measure(bench: Bench) -> None:
     """Time pages, gets and creates of one caller, in turn on both; note why, where it cannot be."""
     cluster_url = bench.plan.cluster_url
-    reason = _lack(cluster_url)
+    is_late = bench.seconds_left() < NEEDED_SECONDS
+    reason = "the time is over" if is_late else _lack(cluster_url)
     if reason:
         bench.notes.append(f"Citus is left out: {reason}")
         return

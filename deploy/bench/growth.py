@@ -64,7 +64,7 @@ def _deep_page_ms(server: Server, depth: int, tenant_id: int) -> float:
     """Return how long a page at this depth takes on a kept connection, the median of a few."""
     first = depth // workload.PAGE_SIZE
     paths = [
-        workload.DESKERA_LIST.format(page=first + repeat, size=workload.PAGE_SIZE)
+        workload.DESKERA_LIST.format(page=first - repeat, size=workload.PAGE_SIZE)
         for repeat in range(REPEATS + 1)
     ]
     with Caller(server, tenant_id) as caller:
