@@ -31,6 +31,7 @@ GIVE_UP_SECONDS = 5.0, 60.0
 MAX_TENANTS = 20_000
 UNKNOWN = -1
 
+_CITUS = "SELECT 1 FROM pg_extension WHERE extname = 'citus'"
 _PROBE = "SELECT 1 FROM tenants WHERE tenant_id = %(tenant_id)s::BIGINT"
 _NODE_OF = """
     SELECT groupid FROM pg_dist_placement
@@ -88,19 +89,26 @@ class NodeWatch:
         return node
 
     def _run(self) -> None:
+        is_cluster = False
         while not self._stopping.wait(INTERVAL_SECONDS):
-            try:
-                self._look()
-            except psycopg.ProgrammingError:  # It is no cluster.
-                return
-
-    def _look(self) -> None:
-        before = time.monotonic() - SLOW_SECONDS
-        for connection in self._connections():
-            if isinstance(connection, LimitedConnection) and connection.waits_since(before):
+            slow = self._slow_connections()
+            if slow and not is_cluster:
+                with suppress(Unavailable):
+                    is_cluster = bool(self._read(_CITUS, {}))
+                    if not is_cluster:
+                        return
+            for connection in slow:
                 self._suspect(connection, connection.tenant_id)
-        for node, probe in list(self._probes.items()):
-            self._judge(node, probe)
+            for node, probe in list(self._probes.items()):
+                self._judge(node, probe)
+
+    def _slow_connections(self) -> list[LimitedConnection]:
+        before = time.monotonic() - SLOW_SECONDS
+        return [
+            connection
+            for connection in self._connections()
+            if isinstance(connection, LimitedConnection) and connection.waits_since(before)
+        ]
 
     def _suspect(self, connection: LimitedConnection, tenant_id: int | None) -> None:
         node = UNKNOWN if tenant_id is None else self._node_of(tenant_id)
