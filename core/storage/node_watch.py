@@ -113,7 +113,8 @@ class NodeWatch:
     def _suspect(self, connection: LimitedConnection, tenant_id: int | None) -> None:
         node = UNKNOWN if tenant_id is None else self._node_of(tenant_id)
         if node in self._frozen:
-            shut_down(connection)
+            if connection.tenant_id == tenant_id:  # It may serve another one by now.
+                shut_down(connection)
         elif tenant_id is not None and node != UNKNOWN and node not in self._probes:
             self._probes[node] = _Probe(self._connect, tenant_id, GIVE_UP_SECONDS[0])
 
