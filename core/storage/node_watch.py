@@ -26,7 +26,7 @@ SLOW_SECONDS = 0.25
 PROBE_SECONDS = 1.0
 """A node that has not answered a read by key for so long is taken to be frozen."""
 PAUSE_SECONDS = 1.0
-GIVE_UP_SECONDS = 5.0, 60.0
+GIVE_UP_SECONDS = 5.0, 15.0
 """How long the first probe of an outage waits, and the last; each may cost a session meanwhile."""
 MAX_TENANTS = 20_000
 UNKNOWN = -1
@@ -81,8 +81,9 @@ class NodeWatch:
     def _node_of(self, tenant_id: int) -> int:
         node = self._nodes.get(tenant_id, UNKNOWN)
         if node == UNKNOWN:
-            with suppress(Unavailable):
-                ((node,),) = self._read(_NODE_OF, {"value": tenant_id})
+            with suppress(Unavailable, psycopg.Error):  # The tables may not be distributed yet.
+                found = self._read(_NODE_OF, {"value": tenant_id})
+                node = found[0][0] if found else UNKNOWN
             if len(self._nodes) >= MAX_TENANTS:
                 self._nodes.clear()
             self._nodes[tenant_id] = node
