@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -122,14 +123,16 @@ class Loader:
 
     def together(self, statements: Sequence[_Statement]) -> None:
         """Execute statements, each in a session of its own, several at a time."""
+        helpers = 0 if len(statements) > 1 else SESSIONS - 1
         with ThreadPoolExecutor(SESSIONS) as pool:
-            list(pool.map(self._execute, statements))
+            list(pool.map(partial(self._execute, helpers=helpers), statements))
 
-    def _execute(self, statement: _Statement) -> None:
+    def _execute(self, statement: _Statement, *, helpers: int) -> None:
         with psycopg.connect(
             self._url, autocommit=True, cursor_factory=psycopg.ClientCursor
         ) as connection:
             connection.execute("SET maintenance_work_mem = '1GB'")
+            connection.execute(f"SET max_parallel_maintenance_workers = {helpers}")
             if self._deadline is not None:
                 left_ms = max(1, round(1000 * (self._deadline - time.monotonic())))
                 connection.execute(f"SET statement_timeout = {left_ms}")
