@@ -5,9 +5,10 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
+from support.browser import chromium
 from support.console_visitor import ADMIN, TOKEN
 from support.gateway_process import served
 
@@ -158,3 +159,20 @@ def test_console_stays_below_the_prefix(port: int, key: str):
     assert page.status == 200
     assert 'href="/crm/console/' in page.text
     assert '="/console' not in page.text
+
+
+def test_pages_load_everything_below_the_prefix(port: int):
+    wanted: list[str] = []
+    with chromium() as browser:
+        context = browser.new_context(extra_http_headers={"X-Forwarded-Prefix": "/crm"})
+        page = context.new_page()
+        page.on("request", lambda request: wanted.append(urlsplit(request.url).path))
+        page.goto(f"http://127.0.0.1:{port}/crm/docs/deskera")
+        page.get_by_text("/v1/crm/activities", exact=True).first.wait_for()
+        page.goto(f"http://127.0.0.1:{port}/crm/docs")
+        page.get_by_label("Credential").fill("none")
+        page.get_by_label("Activity").fill("7")
+        page.get_by_role("button", name="Show").click()
+        page.get_by_text("GET /crm/activities/7: 401").wait_for()
+    assert {"/crm/docs/deskera/openapi.json", "/crm/docs/demo.json"} <= set(wanted)
+    assert [path for path in wanted if not path.startswith("/crm/")] == []
