@@ -5,8 +5,9 @@ in a thread of its own, at most one at a time, and the caller waits only until a
 """
 
 import time
+from _thread import start_new_thread
 from collections.abc import Callable
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import NamedTuple
 
 FRESH_SECONDS = 0.5
@@ -95,8 +96,9 @@ class _Attempt:
         self._begun_at = time.monotonic()
         self._ended_at = 0.0
         self._ended = Event()
-        # A daemon, because a process must be able to end while a server is frozen.
-        Thread(target=self._run, daemon=True).start()
+        # Not by `Thread`: whoever starts one sleeps until it runs, and here that is the event loop.
+        # A process ends without it, as it must be able to while a server is frozen.
+        start_new_thread(self._run, ())
 
     def _run(self) -> None:
         self._failure, self._detail, self._warning = self._probe.attempt()
