@@ -14,7 +14,7 @@ from core.domain.counters import Counters
 from gateway.observability.places import LOG_LINES_DROPPED
 
 STDOUT = 1
-FLUSH_SECONDS = 0.1
+FLUSH_SECONDS = 0.25
 END_SECONDS = 1.0
 READY_SECONDS = 0.1
 PIECE_BYTES = 4096  # PIPE_BUF on Linux: a write of so many bytes is never split.
@@ -73,7 +73,7 @@ class Lines:
         thread.join(END_SECONDS)
         deadline = time.monotonic() + END_SECONDS
         while self._is_looped and not self.flush() and time.monotonic() < deadline:
-            time.sleep(FLUSH_SECONDS / 10)
+            time.sleep(READY_SECONDS / 10)
         self._thread = None
         if buffer or thread.is_alive():
             self._count_dropped(len(buffer) + self._rest.count(b"\n"))
