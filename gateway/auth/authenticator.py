@@ -152,9 +152,9 @@ class Authenticator:
         So is a token that nobody can revoke, while the key that signed it is taken.
         """
         signed = known.signed
-        if signed is None or signed.claims.token_id or len(signed.claims.tenant_ids) > 1:
+        if signed is None or signed.claims.token_id is not None:
             return False
-        return self._verifier.still_takes(signed, now=self._clock())
+        return len(signed.claims.tenant_ids) == 1 and self._verifier.takes(signed.key)
 
     def _still_holds(self, known: Verified) -> bool:
         if time.monotonic() >= known.recheck_at:
@@ -183,10 +183,7 @@ class Authenticator:
         return Verified(principal, recheck_at, found.expires_at, key_id)
 
     def _verify_token(self, credential: str, signed: Signed | None) -> Verified:
-        """Verify a token; what is `signed` in it is known already, or it is read now."""
-        now = self._clock()
-        if signed is None or not self._verifier.still_takes(signed, now=now):
-            signed = self._verifier.verify_signed(credential, now=now)
+        signed = self._verifier.verify_signed(credential, now=self._clock(), known=signed)
         claims = signed.claims
         seconds = RECHECK_SECONDS if claims.token_id else TOKEN_RECHECK_SECONDS
         recheck_at = time.monotonic() + seconds

@@ -84,12 +84,15 @@ class TokenVerifier:
         """Return what a token says. Raises: as `verify_signed`."""
         return self.verify_signed(token, now=now).claims
 
-    def verify_signed(self, token: str, *, now: datetime) -> Signed:
+    def verify_signed(self, token: str, *, now: datetime, known: Signed | None = None) -> Signed:
         """Return what a token says, if one of our keys signed it and it holds now.
 
+        What is `known` of it from before is not verified again while that key is ours.
         Raises: NotAuthenticated, in jsonwebtoken's words; TokenExpired; TokenNotActive;
         Unavailable, if the keys could not be fetched.
         """
+        if known is not None and now < known.claims.expires_at and self.takes(known.key):
+            return known
         payload, key = self._payload(token)
         expires_at = _checked_times(payload, now)
         try:
@@ -105,14 +108,9 @@ class TokenVerifier:
             raise NotAuthenticated(reason="malformed", detail=detail) from error
         return Signed(claims, key)
 
-    def still_takes(self, signed: Signed, *, now: datetime) -> bool:
-        """Return whether a token that was verified holds, as far as can be told without waiting.
-
-        Its signature stays what it was: time passes, and the key may be taken no longer.
-        """
-        if now >= signed.claims.expires_at:
-            return False
-        return signed.key is self._secret or (self._keys is not None and self._keys.has(signed.key))
+    def takes(self, key: object) -> bool:
+        """Return whether a key that signed a token may sign, as far as is known without waiting."""
+        return key is self._secret or (self._keys is not None and self._keys.has(key))
 
     def _payload(self, token: str) -> tuple[dict[str, Any], Any]:
         """Return what a token holds, and the key that signed it."""

@@ -239,7 +239,13 @@ def test_what_can_be_revoked_is_read_again(
         monkeypatch.setattr(authenticator, name, 0)
     assert recalled(app, client, tenant.token(), reads_tenant=True) == [True, True]
     assert recalled(app, client, tenant.token()) == [False, True]
-    for token in (tenant.token(jti="revocable"), tenant.caller().key):
+    several = tenant.token(organization_id=[tenant.id, tenant.id + 1])
+    for token in (
+        tenant.token(jti="revocable"),
+        tenant.token(jti=""),
+        several,
+        tenant.caller().key,
+    ):
         assert recalled(app, client, token, reads_tenant=True) == [False, True]
 
 
