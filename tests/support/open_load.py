@@ -68,3 +68,10 @@ class OpenLoad(Thread):
 def get(path: str, key: str) -> bytes:
     """Return a GET with a credential."""
     return f"GET {path} HTTP/1.1\r\nhost: {HOST}\r\nx-access-token: {key}\r\n\r\n".encode()
+
+
+def post(path: str, key: str, body: bytes) -> bytes:
+    """Return a POST of JSON with a credential."""
+    head = f"POST {path} HTTP/1.1\r\nhost: {HOST}\r\nx-access-token: {key}\r\n"
+    framing = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return (head + framing).encode() + body
