@@ -6,6 +6,7 @@ import select
 import stat
 import sys
 import time
+from asyncio import AbstractEventLoop
 from collections import deque
 from threading import Event, Thread
 from typing import BinaryIO
@@ -31,9 +32,9 @@ class Lines:
     `FLUSH_SECONDS` late. A reader that stalls costs lines, never time: beyond `MAX_BUFFERED_LINES`
     they are dropped, and counted.
 
-    A thread writes them, but not to a pipe where an event loop calls `flush`: a pipe refuses what
-    it cannot take at once. The thread asks for the interpreter after every piece, and each time
-    the loop stands still until the kernel has found a processor for the thread.
+    A thread writes them, but not to a pipe where an event loop calls `flush_on`: a pipe refuses
+    what it cannot take at once. The thread asks for the interpreter after every piece, and each
+    time the loop stands still until the kernel has found a processor for the thread.
     """
 
     def __init__(self, file: BinaryIO | None = None, *, counters: Counters | None = None) -> None:
@@ -94,15 +95,22 @@ class Lines:
 
     debug = info = warning = error = write
 
-    def flush(self) -> bool:
-        """Write what is buffered, as far as a pipe takes it at once; return whether all is.
+    def flush_on(self, loop: AbstractEventLoop) -> None:
+        """Write what is buffered to a pipe, and what it does not take as soon as it takes more.
 
         For an event loop, ten times a second. Anything but a pipe is left to the thread.
         """
+        if self.flush():
+            loop.remove_writer(self._descriptor)
+        else:
+            loop.add_writer(self._descriptor, self.flush_on, loop)
+
+    def flush(self) -> bool:
+        """Write what is buffered to a pipe; return False if it does not take all of it at once."""
         buffer, thread = self._buffer, self._thread
         self._is_looped = self._can_refuse
-        if buffer is None or thread is None or thread.is_alive():
-            return False
+        if not self._is_looped or buffer is None or thread is None or thread.is_alive():
+            return True  # The thread does it, perhaps for the last time.
         while buffer or self._rest:
             piece = self._rest or _next_piece(buffer, PIECE_BYTES)
             try:

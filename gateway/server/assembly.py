@@ -5,6 +5,7 @@ from asyncio import AbstractEventLoop
 from collections import Counter as Tally
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from socket import socket
 from typing import Any
@@ -50,7 +51,7 @@ class Fronts:
     health: HealthRoutes | None
     counters: Counters
     tick_shared: Callable[[], None]
-    flush_log: Callable[[], object]
+    flush_log: Callable[[], None]
     """Writes the log lines that are due; to be called ten times a second."""
 
     def of(self, sock: socket) -> Front:
@@ -102,7 +103,13 @@ def assemble(app: Flask, loop: AbstractEventLoop) -> Fronts:
         operators, health = maker.make(is_ops=True)
     counters = maker.metrics.counters
     return Fronts(
-        clients, operators, ops_port, health, counters, maker.tick, flush_log=maker.lines.flush
+        clients,
+        operators,
+        ops_port,
+        health,
+        counters,
+        maker.tick,
+        flush_log=partial(maker.lines.flush_on, loop),
     )
 
 

@@ -1,10 +1,12 @@
 """The request id, and one line of JSON a request that keeps every secret."""
 
+import asyncio
 import io
 import logging.config
 import os
 import pty
 import re
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -165,10 +167,11 @@ def piped(counters: list[int]) -> tuple[Lines, int]:
     """Return lines that a loop writes to a pipe, and where they are read."""
     reader, writer = os.pipe()
     lines = Lines(os.fdopen(writer, "wb", buffering=0), counters=counters)
+    before = set(threading.enumerate())
     lines.start_buffering()
-    deadline = time.monotonic() + 5
-    while not lines.flush() and time.monotonic() < deadline:  # The thread ends first.
-        time.sleep(0.01)
+    lines.flush()
+    for thread in set(threading.enumerate()) - before:  # It is not needed now.
+        thread.join()
     return lines, reader
 
 
@@ -182,6 +185,26 @@ def test_loop_writes_to_a_pipe_at_once():
     lines.write(b"last")
     lines.end()
     assert os.read(reader, 2**16) == b"last\n"
+
+
+def test_loop_writes_more_than_a_pipe_holds():
+    lines, reader = piped([0] * SIZE)
+    sent = b"".join(b"%0200d\n" % number for number in range(5_000))
+    read = bytearray()
+
+    def read_all() -> None:
+        while len(read) < len(sent):
+            read.extend(os.read(reader, 2**16))
+
+    async def write_all() -> None:
+        for line in sent.splitlines():
+            lines.write(line)
+        lines.flush_on(asyncio.get_running_loop())
+        await asyncio.wait_for(asyncio.to_thread(read_all), 5)
+
+    asyncio.run(write_all())
+    lines.end()
+    assert read == sent
 
 
 def test_loop_waits_for_no_reader():
