@@ -52,7 +52,8 @@ class OwnServer:
         """Send a signal to the server and, as PostgreSQL has a process a connection, to its own."""
         children = Path(f"/proc/{self._engine.pid}/task/{self._engine.pid}/children")
         for pid in (self._engine.pid, *map(int, children.read_text().split())):
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # A child may end meanwhile.
+                os.kill(pid, number)
 
     def kill(self) -> None:
         """Let it die as by a power cut; a dead one stays dead."""
