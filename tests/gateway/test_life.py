@@ -1,5 +1,6 @@
 """The life of a service: reloads under load, restarted workers, a reader of the log that stalls."""
 
+import fcntl
 import http.client
 import os
 import signal
@@ -16,6 +17,7 @@ from support.gateway_process import ROOT, free_port
 START_SECONDS = 30
 STOP_SECONDS = 40
 PIPE_BYTES, LINE_BYTES = 65_536, 300
+LAST = b"the-last-line"
 Running = tuple[int, "subprocess.Popen[bytes]"]
 
 
@@ -58,6 +60,30 @@ def test_stalled_reader_costs_no_request(unread: Running):
     connection.close()
     assert statuses == {401}
     assert time.monotonic() - begun < 20
+
+
+def test_reader_gets_more_than_a_pipe_holds(unread: Running):
+    port, process = unread
+    read = bytearray()
+    assert process.stdout is not None
+    output = process.stdout.fileno()
+
+    def read_on() -> None:
+        while LAST not in read and (piece := os.read(output, 2**16)):
+            read.extend(piece)
+
+    reader = Thread(target=read_on, daemon=True)
+    reader.start()
+    fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, 4096)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    for number in ['"' * 128] * 1500 + [LAST.decode()]:
+        connection.request("GET", "/activities", headers={"X-Request-Id": number})
+        connection.getresponse().read()
+    connection.close()
+    # A pipe that is filled ten times a second would take 20 s for them.
+    reader.join(5)
+    assert LAST in read
+    assert read.count(b'\\"' * 128) == 1500
 
 
 def test_stalled_reader_keeps_no_worker_from_being_replaced(unread: Running):
