@@ -22,8 +22,11 @@ from core.storage.tenant_store import Tenants
 from core.storage.version_reader import VersionReader
 from core.transfer.demo import load_demo
 from core.transfer.exporter import export_lines
+from core.transfer.importer import import_lines
+from core.transfer.line_loader import DIRECT_FROM
 
 TENANT_ID = 5
+NEW_TENANT_ID = 6
 CALLERS, ROUNDS = 8, 10
 SHORT = Timeouts(200, 150)
 PREPARED = "SELECT count(*) FROM pg_prepared_statements"
@@ -139,3 +142,14 @@ def test_demo_and_export_work_through_it(pooled_url: str):
         lines = list(export_lines(database))
         load_demo(database)
         assert list(export_lines(database)) == lines
+
+
+def test_import_writes_new_tenant_directly(pooled_url: str):
+    """COPY, savepoints and locks of one transaction stay on the server that it was lent."""
+    ids = range(1, 2 * DIRECT_FROM)
+    lines = [b'{"kind": "tenant", "id": %d, "name": "New"}' % NEW_TENANT_ID]
+    lines += [b'{"kind": "activity", "tenant_id": %d, "id": %d}' % (NEW_TENANT_ID, n) for n in ids]
+    with closing(Database(pooled_url)) as database:
+        assert import_lines(database, lines).counts["activity"] == (len(ids), 0, 0)
+        assert import_lines(database, [*lines, b"bad"]).bad_count == 1
+        assert import_lines(database, lines).counts["activity"] == (0, 0, len(ids))
