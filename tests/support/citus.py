@@ -11,6 +11,8 @@ from sqlalchemy.engine import URL, make_url
 CLUSTER_URL = "CRM_TEST_DATABASE_URL"
 """The variable with the URL of a cluster's coordinator, for `make test-citus`."""
 
+JOIN_LOCK = 7_308_605
+"""Any constant: a node that joins is told of roles, which all databases share, by one at a time."""
 _NODES = "SELECT nodename, nodeport FROM pg_dist_node WHERE groupid {} 0 ORDER BY nodeport"
 
 
@@ -38,7 +40,8 @@ class ClusterDatabase:
         for node in self._nodes:
             with _session(node) as session:
                 session.execute("CREATE EXTENSION citus")
-        with _session(self._nodes[0]) as session:
+        with _session(self._servers[0]) as turn, _session(self._nodes[0]) as session:
+            turn.execute("SELECT pg_advisory_lock(%s)", [JOIN_LOCK])  # Until it is closed.
             for place in self._coordinators:
                 session.execute("SELECT citus_set_coordinator_host(%s, %s)", place)
             for place in self._workers:
