@@ -9,7 +9,7 @@ inside `transaction`. Driver errors stop here.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
@@ -48,6 +48,7 @@ Observer = Callable[[str, Any], None]
 _tenants: ContextVar[tuple[int, ...]] = ContextVar("tenants", default=())
 POOL_TIMEOUT_SECONDS = 5
 RECONNECT_SECONDS = 1.0
+CANCEL_SECONDS = 2.0
 DRIVER = "postgresql+psycopg"
 MAX_PREPARED = 50
 _DRIVER_FAILURES = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -268,6 +269,12 @@ def allow(tenant_ids: tuple[int, ...]) -> None:
 def driver_of(connection: Connection) -> psycopg.Connection[Any]:
     """Return the driver's connection below one of `Database.transaction`, for COPY."""
     return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+
+
+def cancel_statement(connection: Connection) -> None:
+    """Have the server end what another thread has it do on a connection, if it answers."""
+    with suppress(psycopg.Error):
+        driver_of(connection).cancel_safe(timeout=CANCEL_SECONDS)
 
 
 def _listed(tenant_ids: tuple[int, ...]) -> str:

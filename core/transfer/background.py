@@ -28,12 +28,13 @@ def switch_threads_early() -> None:
 class Background:
     """One thread, made when it is first needed, and the few calls that wait for it.
 
-    Use it in a `with` block: the thread is done when that ends, and on an error what has not begun
-    is left out.
+    Use it in a `with` block: the thread is done when that ends. On an error what runs is cancelled,
+    and what has not begun is left out.
     """
 
-    def __init__(self) -> None:
-        """Start nothing yet."""
+    def __init__(self, cancel: Callable[[], None]) -> None:
+        """Start nothing yet; `cancel` ends a call early, or does nothing where none runs."""
+        self._cancel = cancel
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="import")
         self._waiting: deque[Future[None]] = deque()
 
@@ -49,6 +50,8 @@ class Background:
         try:
             if error is None:
                 self.drain()
+            elif self._waiting:
+                self._cancel()
         finally:
             self._executor.shutdown(cancel_futures=True)
 

@@ -5,6 +5,7 @@ it is written at all.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import BinaryIO
 
 from sqlalchemy import Connection
@@ -13,7 +14,7 @@ from core.domain.clock import Clock, utc_now
 from core.domain.counters import IMPORTED_RECORDS
 from core.storage import activity_writer
 from core.storage.connector import END_WITH_CLIENT
-from core.storage.database import Database
+from core.storage.database import Database, cancel_statement
 from core.storage.tenant_store import lock_directory, put_tenant
 from core.transfer.background import Background
 from core.transfer.entity_merge import merge_entities
@@ -60,7 +61,7 @@ def import_lines(
     """
     with database.transaction() as connection:
         connection.exec_driver_sql(END_WITH_CLIENT)
-        with Background() as background:
+        with Background(partial(cancel_statement, connection)) as background:
             loader = LineLoader(connection, background, tenant_id=tenant_id, now=clock())
             for number, line in enumerate(lines, start=1):
                 loader.load(number, line)

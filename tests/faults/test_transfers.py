@@ -143,6 +143,23 @@ def test_import_ended_while_it_does_both_leaves_nothing(
     assert exported(url) == before
 
 
+def test_import_that_waits_for_a_table_can_be_interrupted(filled: Mapping[str, str]) -> None:
+    url, before = filled["DATABASE_URL"], exported(filled["DATABASE_URL"])
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE activities IN EXCLUSIVE MODE")
+        importing = begin(filled, "import", "-", stdin=subprocess.PIPE)
+        assert importing.stdin is not None
+        importing.stdin.write(f'{{"kind": "tenant", "id": {NEW_TENANT}, "name": "New"}}\n')
+        lines = activities(IMPORTING_SIZE // 8, "new", tenant_id=NEW_TENANT)
+        importing.stdin.write(b"".join(lines).decode())
+        importing.stdin.flush()
+        wait_for(lambda: told(url, WAITING), seconds=CLEAN_SECONDS)
+        importing.send_signal(signal.SIGINT)
+        _, errors = importing.communicate(timeout=CLEAN_SECONDS)
+    assert (importing.returncode, "Traceback" in errors) == (1, False)
+    assert exported(url) == before
+
+
 def test_export_under_writes_is_one_snapshot(filled: Mapping[str, str]) -> None:
     """What is changed, made and renamed while the lines are read is not in them."""
     url = filled["DATABASE_URL"]
