@@ -150,7 +150,7 @@ def test_import_that_waits_for_a_table_can_be_interrupted(filled: Mapping[str, s
         importing = begin(filled, "import", "-", stdin=subprocess.PIPE)
         assert importing.stdin is not None
         importing.stdin.write(f'{{"kind": "tenant", "id": {NEW_TENANT}, "name": "New"}}\n')
-        lines = activities(IMPORTING_SIZE // 8, "new", tenant_id=NEW_TENANT)
+        lines = activities(IMPORTING_SIZE // 4, "new", tenant_id=NEW_TENANT)
         importing.stdin.write(b"".join(lines).decode())
         importing.stdin.flush()
         wait_for(lambda: told(url, WAITING), seconds=CLEAN_SECONDS)

@@ -20,8 +20,8 @@ from core.transfer.exporter import export_lines
 from core.transfer.import_report import ImportReport
 from core.transfer.importer import import_lines
 
-COUNT = 2 * line_loader.DIRECT_FROM
-MANY = 4 * line_loader.DIRECT_FROM
+COUNT = 4 * line_loader.DIRECT_FROM
+MANY = 8 * line_loader.DIRECT_FROM
 STAMPS = {"created_at": "2020-01-01T00:00:00Z", "updated_at": "2020-01-02T00:00:00.5Z"}
 IS_WRITING = """
     SELECT count(*) FROM pg_locks WHERE relation = 'activities'::regclass
