@@ -20,7 +20,6 @@ from core.domain.errors import Unavailable
 from core.storage.circuit import shut_down
 from core.storage.connector import LimitedConnection
 
-NO_ANSWER = "the node that has the tenant does not answer"
 INTERVAL_SECONDS = 0.1
 SLOW_SECONDS = 0.25
 PROBE_SECONDS = 1.0
