@@ -13,6 +13,7 @@ from gateway.server.buffers import Received, Unsent
 from gateway.server.connections import Closable, Connections, Eviction
 from gateway.server.environ import Environ, Network
 from gateway.server.file_work import FileWork
+from gateway.server.known_heads import KnownHeads
 from gateway.server.limits import Limits
 from gateway.server.refusals import Refusal, refusal_response
 from gateway.server.responses import Response, Writer
@@ -60,6 +61,7 @@ class Front:
         self.unsent = unsent
         self.received = received
         self.writer = Writer()
+        self.known_heads = KnownHeads()
         self.files = files
         self.uploads = uploads or Uploads()
         self.is_stopping = False
@@ -115,6 +117,7 @@ class Front:
     def tick(self) -> None:
         """Do what is due twice a second."""
         self.writer.set_date()
+        self.known_heads.expire()
         self._sweep()
 
     def _sweep(self) -> None:

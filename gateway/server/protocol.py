@@ -40,8 +40,8 @@ class HttpProtocol(asyncio.Protocol):
         """Expect a first request."""
         self._front = front
         self._limits = front.limits
-        proxies = front.trusted_proxies
-        self._parser = RequestParser(front.limits, front.uploads, proxies=proxies)
+        proxies, heads = front.trusted_proxies, front.known_heads
+        self._parser = RequestParser(front.limits, front.uploads, heads=heads, proxies=proxies)
         self._phase = READING
         self._job: Job | None = None
         self._stream: Stream | None = None  # What is left of the response.

@@ -5,7 +5,7 @@ holds, and the parser is fed no byte beyond the request under way: what follows 
 that request is answered. Framing itself is judged by llhttp, in its strict mode.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -20,6 +20,7 @@ from gateway.server.environ import (
     apply_forwarded,
     split_target,
 )
+from gateway.server.known_heads import Head, KnownHeads
 from gateway.server.limits import Limits
 from gateway.server.refusals import Refusal
 from gateway.server.uploads import Spool, Uploads
@@ -30,6 +31,7 @@ CONTINUE = "100-continue"
 BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 CHUNKS_OVERHEAD = 2  # Chunk sizes and extensions may take as much as the body itself.
 METHOD_BYTES = 40
+FRAMING = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT"})
 
 
 class _NextRequest(Exception):
@@ -52,11 +54,17 @@ class RequestParser:
     spool: Spool | None
 
     def __init__(
-        self, limits: Limits, uploads: Uploads, *, proxies: Sequence[Network] = ()
+        self,
+        limits: Limits,
+        uploads: Uploads,
+        *,
+        heads: KnownHeads,
+        proxies: Sequence[Network] = (),
     ) -> None:
         """Expect a head; what `proxies` say of the client counts."""
         self._limits = limits
         self._uploads = uploads
+        self._heads = heads
         self._proxies = proxies
         self._parser: Any = httptools.HttpRequestParser(self)
         self._partial = bytearray()
@@ -130,10 +138,22 @@ class RequestParser:
         head, self.rest = self._take_head(data)
         if not head:
             return False
+        known = self._heads.find(head)
+        if known is not None:
+            return self._take_known(known)
         self._parser.feed_data(head)
         self._check_length(len(head))
-        self._check_head()
+        added = self._check_head()
+        if self._is_complete and not FRAMING.intersection(added):
+            about = self.method, self._version, self._target, self.is_last, self.says_close
+            self._heads.keep(head, Head(*about, added))
         return self._begin_body()
+
+    def _take_known(self, head: Head) -> bool:
+        self.method, self._version, self._target, self.is_last, self.says_close, added = head
+        self._is_complete = True
+        self._fill(added)
+        return self._finish()
 
     def _take_head(self, data: bytes) -> tuple[bytes, bytes]:
         """Return the bytes up to the end of a head, and the rest; nothing if it is not whole."""
@@ -162,26 +182,23 @@ class RequestParser:
 
     def _check_length(self, head_bytes: int) -> None:
         limits = self._limits
-        if len(self.target) > limits.target_bytes:
+        if len(self._target or self.target) > limits.target_bytes:
             raise Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long.")
         if head_bytes > limits.head_bytes or len(self._headers) > limits.head_fields:
             raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is too large.")
 
-    def _check_head(self) -> None:
-        """Refuse what cannot be served, and build the environ of what can."""
+    def _check_head(self) -> Environ:
+        """Refuse what cannot be served, build the environ of what can; return what it adds."""
         if self._version not in VERSIONS:
             raise Refusal(
                 HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "This version of HTTP is not spoken here."
             )
         if self.method == "CONNECT":
             raise Refusal(HTTPStatus.NOT_IMPLEMENTED, "This is no proxy.")
-        environ = self.environ
-        environ["REQUEST_METHOD"] = self.method
-        environ["SERVER_PROTOCOL"] = f"HTTP/{self._version}"
-        environ["PATH_INFO"], environ["QUERY_STRING"] = split_target(self._target)
-        add_headers(environ, self._headers)
-        if self._proxies:
-            apply_forwarded(environ, self._proxies)
+        added: Environ = {"REQUEST_METHOD": self.method, "SERVER_PROTOCOL": f"HTTP/{self._version}"}
+        added["PATH_INFO"], added["QUERY_STRING"] = split_target(self._target)
+        add_headers(added, self._headers)
+        environ = self._fill(added)
         length = int(environ.get("CONTENT_LENGTH") or 0)
         self.spool = self._uploads.open(environ, length) if length else None
         if self.spool is None and length > self._limits.max_body_bytes:
@@ -196,6 +213,13 @@ class RequestParser:
         if self.method in BODILESS_METHODS and "CONTENT_TYPE" in environ:
             is_framed = "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ
             self.is_last = self.is_last or not is_framed
+        return added
+
+    def _fill(self, added: Mapping[str, str]) -> Environ:
+        self.environ.update(added)
+        if self._proxies:
+            apply_forwarded(self.environ, self._proxies)
+        return self.environ
 
     def _begin_body(self) -> bool:
         if self._is_complete:
