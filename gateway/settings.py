@@ -186,7 +186,8 @@ class Settings:
     answer_cache_bytes: int = setting(
         "GATEWAY_ANSWER_CACHE_BYTES",
         number_between(0, 2**40),
-        "Bytes of cached responses in each worker; 0, rate limits or row-level security: none",
+        "Bytes of responses cached in the memory of each worker; 0: none, as with rate limits and"
+        " row-level security",
         default=2**25,
     )
     record_cache_bytes: int = setting(
@@ -197,9 +198,6 @@ class Settings:
     )
     workers: int | None = setting(
         "GATEWAY_WORKERS", number_between(1, 1024), "Worker processes; unset: one for each core"
-    )
-    pin_workers: bool = setting(
-        "GATEWAY_PIN_WORKERS", yes_or_no, "Whether each worker keeps to one core", default=True
     )
     threads: int = setting(
         "GATEWAY_THREADS",
@@ -226,8 +224,9 @@ class Settings:
     db_pool_size: int = setting(
         "GATEWAY_DB_POOL_SIZE",
         number_between(2, 1000),
-        "Connections of a worker for writes at most; twice as many for reads, 4 for health probes"
-        " and 1 for cached responses: with 8 it opens at most 29, and 24 to a replica",
+        "Database connections that a worker opens at most for writes; twice as many for reads, 4"
+        " for health probes and 1 for cached responses: with 8 it opens at most 29, and 24 to a"
+        " replica",
         default=8,
     )
     statement_timeout_ms: int = setting(
@@ -290,7 +289,8 @@ class Settings:
 
 def environment_with(changes: Mapping[str, str | None]) -> dict[str, str]:
     """Return this process's environment with some variables set, or left out where None."""
-    return {name: text for name, text in {**os.environ, **changes}.items() if text is not None}
+    changed = {**os.environ, **changes}
+    return {name: text for name, text in changed.items() if text is not None}
 
 
 VARIABLES: Mapping[str, Variable] = {

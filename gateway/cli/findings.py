@@ -1,5 +1,6 @@
 """What `crm-gateway doctor` looks at: each check gives findings, and each finding what to do."""
 
+import os
 import resource
 import shutil
 import tempfile
@@ -16,7 +17,6 @@ from core.storage.database import Database
 from core.storage.database_identity import is_ahead, is_current
 from core.storage.server_facts import EXTENSIONS, ServerFacts, read_facts
 from core.transfer.demo import demo_key_is_active
-from gateway import processors
 from gateway.jwk_set import KeySetError, load_keys
 from gateway.observability.health import FAIL, PASS, WARN
 from gateway.server.scratch import scratch_parent
@@ -172,7 +172,7 @@ def _connections(settings: Settings) -> int:
 
 
 def _of_connections(settings: Settings, facts: ServerFacts) -> Finding:
-    needed = (settings.workers or len(processors.ALL)) * _connections(settings)
+    needed = (settings.workers or os.cpu_count() or 1) * _connections(settings)
     observed = f"{facts.connection_limit} allowed, up to {needed} used by one gateway"
     if needed <= facts.connection_limit:
         return Finding("connections", PASS, observed)

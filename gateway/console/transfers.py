@@ -16,7 +16,6 @@ from core.domain.counters import IMPORTED_RECORDS
 from core.domain.errors import Unavailable
 from core.storage.database import Database, allow
 from core.storage.import_jobs import RUNNING, ImportJobs
-from gateway.processors import unpinned
 from gateway.settings import Settings
 
 PROGRAM = (sys.executable, "-m", "core.transfer.process")
@@ -98,14 +97,13 @@ class Transfers:
         self, tenant_id: int, *, job_id: str | None = None, file: int | None = None, **pipes: int
     ) -> Child:
         passed: Sequence[int] = () if file is None else (file,)
-        with unpinned():
-            child = subprocess.Popen(
-                PROGRAM,
-                stdin=subprocess.PIPE,
-                pass_fds=passed,
-                start_new_session=True,
-                **cast(Any, pipes),
-            )
+        child = subprocess.Popen(
+            PROGRAM,
+            stdin=subprocess.PIPE,
+            pass_fds=passed,
+            start_new_session=True,
+            **cast(Any, pipes),
+        )
         task = self._task | {"tenant_id": tenant_id, "job_id": job_id, "file": file}
         standard_input = cast(Any, child.stdin)
         standard_input.write(orjson.dumps(task) + b"\n")

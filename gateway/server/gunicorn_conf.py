@@ -4,6 +4,7 @@ It lives in the package, so that it is there wherever the package is installed. 
 servers, where they are used, are leased here for as long as the master runs.
 """
 
+import os
 import shutil
 import ssl
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-from gateway import footprint, processors
+from gateway import footprint
 from gateway.embedded import lease
 from gateway.observability import logs
 from gateway.observability.log_lines import Lines
@@ -32,14 +33,12 @@ class ServerLogger(Logger):
 _settings, _servers = lease.resolve_servers(Settings.from_env())
 if _settings.jwks is None:  # It verifies the signatures of such keys alone.
     footprint.import_without("jwt", "cryptography")
-if not _settings.pin_workers:
-    processors.allotment.close()
 _scratch = make_scratch()
 
 bind = ["127.0.0.1:8000"]
 if _settings.ops_port is not None:
     bind.append(f"127.0.0.1:{_settings.ops_port}")
-workers = _settings.workers or len(processors.ALL)
+workers = _settings.workers or os.cpu_count() or 1
 worker_class = "gateway.server.worker.Worker"
 graceful_timeout = 30
 worker_tmp_dir = str(_scratch)
@@ -104,7 +103,6 @@ def worker_exit(_server: Any, worker: Any) -> None:
 def child_exit(_server: Any, worker: Any) -> None:
     """Let the other workers know, in the master, that this one takes no connections any more."""
     release_slot(worker.age)
-    processors.allotment.release(worker.age)
 
 
 def on_exit(_server: Any) -> None:

@@ -20,7 +20,6 @@ import uvicorn
 from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
-from gateway import processors
 from gateway.server import certificate
 from gateway.server.connections import SWEEP_SECONDS
 from gateway.server.listener import Listener
@@ -59,13 +58,6 @@ class Worker(UvicornWorker):
         # The master has read them, and the listeners use them.
         for name in ("ssl_certfile", "ssl_keyfile"):
             setattr(self.config, name, None)
-        self._processor = processors.allotment.allot(self.age, workers=self.cfg.workers)
-
-    def init_process(self) -> None:
-        """Begin, in the worker's process; its threads stay where this one is."""
-        if self._processor is not None:
-            processors.pin(self._processor)
-        super().init_process()
 
     def init_signals(self) -> None:
         """Let SIGTERM, which uvicorn raises once more when it has stopped, end nothing early."""
