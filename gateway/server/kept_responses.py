@@ -75,6 +75,13 @@ class HitRate:
             self.kept, self.hits = self.kept / 2, self.hits / 2
         self.kept += 1
 
+    def count_hit(self) -> None:
+        """Note that a kept response was used.
+
+        No more than was kept: a page asked for a thousand times an hour ago says nothing of now.
+        """
+        self.hits = min(self.hits + 1, self.kept)
+
 
 class KeptResponses:
     """At most `max_bytes` of responses by the digests of their requests; 0 keeps none."""
@@ -103,7 +110,7 @@ class KeptResponses:
 
     def count_hit(self, kept: KeptResponse) -> None:
         """Note that a kept response was sent again."""
-        self._hit_rate(kept.shown.tenant_id).hits += 1
+        self._hit_rate(kept.shown.tenant_id).count_hit()
 
     def discard(self, key: bytes) -> None:
         """Let go of a response that is not right any more."""

@@ -10,6 +10,7 @@ import pytest
 from core.domain.model import Principal, Versions
 from gateway.server.kept_responses import (
     ENTRY_BYTES,
+    HIT_WINDOW,
     MIN_KEPT,
     KeptResponse,
     KeptResponses,
@@ -81,6 +82,21 @@ def test_restless_tenant_is_bypassed(responses: KeptResponses, request_page: Req
             request_page(Versions(version, 1))
         kept += responses.find(b"q") is not None
     assert kept <= MIN_KEPT
+
+
+def test_tenant_that_was_read_for_long_is_bypassed_soon(
+    responses: KeptResponses, request_page: Request
+) -> None:
+    pages = [b"%d" % number for number in range(20)]
+    for _ in range(5000):
+        for page in pages:
+            request_page(Versions(1, 1), page)
+    kept = 0
+    for version in range(2, 1000):
+        for _ in range(2):
+            request_page(Versions(version, 1))
+        kept += responses.find(b"q") is not None
+    assert kept <= HIT_WINDOW
 
 
 def test_tenant_that_comes_to_rest_is_kept_again(request_page: Request) -> None:
