@@ -7,6 +7,7 @@ that nothing remembered by one reaches another.
 import itertools
 import json
 import os
+import signal
 import socket
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -44,6 +45,8 @@ from gateway.settings import Settings
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
 LAST_RUN = pytest.StashKey[Path | None]()
 _tenant_ids = itertools.count(1_000_001)
+# Shells let what they start in the background ignore it, and what tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis_settings.register_profile("default", deadline=None, max_examples=100)
 hypothesis_settings.register_profile(
