@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import orjson
 import pytest
@@ -18,7 +19,7 @@ from flask.testing import FlaskClient
 from support.callers import Home
 
 from gateway.observability import logs, terminal
-from gateway.observability.log_lines import MAX_BUFFERED_LINES, Lines
+from gateway.observability.log_lines import FLUSH_SECONDS, MAX_BUFFERED_LINES, Lines
 from gateway.observability.places import LOG_LINES_DROPPED, SIZE
 
 Capture = pytest.CaptureFixture[str]
@@ -142,6 +143,26 @@ def test_buffered_lines_are_soon_written():
         time.sleep(0.01)
     buffering.end()
     assert output.getvalue() == b"line\n"
+
+
+def count_writes(file: Path, line: bytes) -> int:
+    """Return how often a file grew while the line was logged for a second, again and again."""
+    with file.open("wb") as output:
+        lines = Lines(output)
+        lines.start_buffering()
+        sizes, end = set(), time.monotonic() + 1
+        while time.monotonic() < end:
+            lines.write(line)
+            sizes.add(file.stat().st_size)
+            time.sleep(0.002)
+        lines.end()
+    return len(sizes) - 1
+
+
+def test_many_lines_are_written_to_a_file_in_smaller_pieces(tmp_path: Path):
+    most = 1 / FLUSH_SECONDS
+    assert count_writes(tmp_path / "quiet", b"x" * 100) <= most
+    assert count_writes(tmp_path / "busy", b"x" * 10_000) > 2 * most
 
 
 def test_stalled_reader_costs_lines_and_no_time():
