@@ -45,7 +45,7 @@ from gateway.settings import Settings
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
 LAST_RUN = pytest.StashKey[Path | None]()
 _tenant_ids = itertools.count(1_000_001)
-# Shells let what they start in the background ignore it, and what tests start would inherit that.
+# Shells start jobs in the background with SIGINT ignored, and what tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis_settings.register_profile("default", deadline=None, max_examples=100)

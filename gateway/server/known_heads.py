@@ -1,8 +1,8 @@
 """KnownHeads: heads that need not be parsed again.
 
-Clients that keep their connections send the same bytes again and again: parsing a head costs a
-third of what a kept response does. What a head came to holds the client's credential, and is
-therefore forgotten after a minute, whoever still sends it.
+Clients that keep their connections send the same bytes again and again: of the Python that a kept
+response takes, parsing its head is a third. What a head came to holds the client's credential, and
+is therefore forgotten after a minute, whoever still sends it.
 """
 
 import time

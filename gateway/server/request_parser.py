@@ -32,6 +32,7 @@ BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 CHUNKS_OVERHEAD = 2  # Chunk sizes and extensions may take as much as the body itself.
 METHOD_BYTES = 40
 FRAMING = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT"})
+"""A head with one of these is parsed each time."""
 
 
 class _NextRequest(Exception):
@@ -108,8 +109,10 @@ class RequestParser:
     @property
     def target(self) -> bytes:
         """The request's target, as far as it can be told."""
+        if self._target:
+            return self._target
         words = bytes(self._partial[: self._limits.target_bytes + METHOD_BYTES]).split(b" ", 2)
-        return self._target or (words[1].partition(b"\r\n")[0] if len(words) > 1 else b"")
+        return words[1].partition(b"\r\n")[0] if len(words) > 1 else b""
 
     def feed(self, data: bytes) -> bool:
         """Take in bytes; return whether the request is whole. Raises: Refusal."""
@@ -182,7 +185,7 @@ class RequestParser:
 
     def _check_length(self, head_bytes: int) -> None:
         limits = self._limits
-        if len(self._target or self.target) > limits.target_bytes:
+        if len(self.target) > limits.target_bytes:
             raise Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long.")
         if head_bytes > limits.head_bytes or len(self._headers) > limits.head_fields:
             raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is too large.")
