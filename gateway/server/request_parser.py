@@ -31,8 +31,8 @@ CONTINUE = "100-continue"
 BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 CHUNKS_OVERHEAD = 2  # Chunk sizes and extensions may take as much as the body itself.
 METHOD_BYTES = 40
-FRAMING = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT"})
-"""A head with one of these is parsed each time."""
+PARSED_ANEW = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT"})
+"""A head with one of these is parsed each time it comes."""
 
 
 class _NextRequest(Exception):
@@ -147,7 +147,7 @@ class RequestParser:
         self._parser.feed_data(head)
         self._check_length(len(head))
         added = self._check_head()
-        if self._is_complete and not FRAMING.intersection(added):
+        if self._is_complete and not PARSED_ANEW.intersection(added):
             about = self.method, self._version, self._target, self.is_last, self.says_close
             self._heads.keep(head, Head(*about, added))
         return self._begin_body()
