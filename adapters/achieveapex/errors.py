@@ -121,7 +121,7 @@ def on_core_error(error: CoreError) -> Response:
 
 
 def on_http_error(error: HTTPException) -> Response:
-    """Return an HTTP error, as raised by the framework, in Feathers' form."""
+    """Return an HTTP error in Feathers' form, with its own headers, such as Retry-After."""
     code = error.code or 500
     if code == HTTPStatus.NOT_FOUND:
         url = request.full_path.rstrip("?")
@@ -135,7 +135,9 @@ def on_http_error(error: HTTPException) -> Response:
         if code == HTTPStatus.INTERNAL_SERVER_ERROR
         else (error.description or error.name)
     )
-    return _answer(code, message)
+    response = _answer(code, message)
+    response.headers.extend(header for header in error.get_headers() if header[0] != "Content-Type")
+    return response
 
 
 def _offered() -> str:

@@ -101,10 +101,14 @@ def test_requests_without_a_place_are_counted(
     app = make_app()
     loop = asyncio.new_event_loop()
     answers: list[Response] = []
-    environ = {"PATH_INFO": "/activities", "REQUEST_METHOD": "GET", "QUERY_STRING": ""}
-    assemble(app, loop).clients.bridge.handle(environ, answers.append)
+    bridge = assemble(app, loop).clients.bridge
+    for path in ("/activities", "/v1/crm/activities", "/directory/contact/1"):
+        environ = {"PATH_INFO": path, "REQUEST_METHOD": "GET", "QUERY_STRING": ""}
+        bridge.handle(environ, answers.append)
     loop.close()
-    assert [answer.status for answer in answers] == [503]
+    for answer in answers:
+        assert (answer.status, dict(answer.headers)["Retry-After"]) == (503, "1")
     text = app.test_client().get("/metrics").text
-    assert "crm_gateway_requests_shed_total 1.0" in text
-    assert 'dialect="achieveapex",method="GET",route="",status="503"} 1.0' in text
+    assert "crm_gateway_requests_shed_total 3.0" in text
+    for dialect in ("achieveapex", "deskera"):
+        assert f'dialect="{dialect}",method="GET",route="",status="503"}} 1.0' in text

@@ -199,6 +199,13 @@ def test_http_errors_have_known_names(
     assert message in (None, body["message"])
 
 
+def test_own_headers_of_http_errors_stay():
+    with Flask(__name__).test_request_context("/activities"):
+        response = on_http_error(ServiceUnavailable(retry_after=7))
+    assert response.headers["Retry-After"] == "7"
+    assert response.headers.getlist("Content-Type") == [response.content_type]
+
+
 def test_unknown_path_reads_like_express():
     with Flask(__name__).test_request_context("/activities-of-old?a=1"):
         text = on_http_error(NotFound()).get_data(as_text=True)
