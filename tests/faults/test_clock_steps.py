@@ -16,7 +16,8 @@ import psycopg
 import pytest
 from support import fault_scene
 from support.callers import JWT_SECRET
-from support.fault_scene import IS_LONG, TENANTS, USER, Scene
+from support.fault_load import IS_LONG
+from support.fault_scene import TENANTS, USER, Scene
 from support.gateway_process import command, running
 from support.own_servers import server_directory
 from support.stepped_clock import SteppedClock

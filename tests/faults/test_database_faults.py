@@ -6,8 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from support.connection_hog import ConnectionHog
-from support.fault_load import Outcome
-from support.fault_scene import IS_LONG, Scene
+from support.fault_load import IS_LONG, Outcome
+from support.fault_scene import Scene
 from support.fault_wire import BUSY
 from support.health_watch import LIVE, READY
 from support.own_servers import server_directory

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.fault_load import Load, Outcome
-from support.fault_scene import IS_LONG, Scene
+from support.fault_load import IS_LONG, Load, Outcome
+from support.fault_scene import Scene
 from support.fault_wire import DIED
 from support.gateway_process import Gateway, end, running
 from support.health_watch import LIVE

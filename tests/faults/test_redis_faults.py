@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import redis
 from support.entity_watch import EntityWatch
-from support.fault_scene import IS_LONG, TENANTS, USER, Scene
+from support.fault_load import IS_LONG
+from support.fault_scene import TENANTS, USER, Scene
 
 from core.storage.credential_store import Credentials
 from core.storage.database import Database

@@ -13,7 +13,8 @@ from pathlib import Path
 import orjson
 import psycopg
 import pytest
-from support.fault_scene import IS_LONG, TENANTS, environment, fill
+from support.fault_load import IS_LONG
+from support.fault_scene import TENANTS, environment, fill
 from support.gateway_process import ROOT
 from support.newer_program import begin
 from support.own_servers import OwnServer

@@ -4,7 +4,6 @@ Nothing of it is shared with other tests, so that all of it may be frozen, kille
 PostgreSQL commits to its files at once: what was acknowledged outlives a crash of the server.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -25,8 +24,6 @@ from gateway.embedded.engines import start_postgres, start_redis
 DURABLE = ("fsync=off", "synchronous_commit=on", "max_connections=100", "shared_buffers=16MB")
 TENANTS = {"first": 501, "second": 502}
 USER = 45
-IS_LONG = os.environ.get("CRM_TEST_FAULTS") == "long"
-"""Whether `make test-faults` runs, which lets faults last longer than `make test` does."""
 
 
 @dataclass(frozen=True)
