@@ -7,9 +7,10 @@ its totals change in the same commit as the rows, and other writers wait for the
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, any_, bindparam, literal, select, update
+from sqlalchemy import BigInteger, Connection, Update, any_, bindparam, select, update
 
 from core.domain.memory import fits_key
 from core.domain.model import Activity, Tenant, Viewer
@@ -27,8 +28,13 @@ from core.storage.tables import (
 )
 
 columns = activities.c
+counters = activity_counters.c
 Change = tuple[Activity | None, Activity]
 """A record before and after a write; None before it was there."""
+
+KEPT_UPDATES = 256
+OF_TENANT = bindparam("of_tenant", type_=BigInteger)
+"""TENANT where rows are changed: there a column's own name is taken."""
 
 
 class LockedActivity(NamedTuple):
@@ -50,6 +56,36 @@ _lock_by_id = (
     .order_by(columns.id)
     .with_for_update(of=activities)
 )
+# Statements are made once: to make one takes SQLAlchemy as long as to send it.
+_take_number = (
+    update(activity_numbers)
+    .where(activity_numbers.c.tenant_id == OF_TENANT)
+    .values(last_id=activity_numbers.c.last_id + 1)
+    .returning(activity_numbers.c.last_id)
+)
+_insert = activities.insert()
+_move_counters = (
+    update(activity_counters)
+    .where(counters.tenant_id == OF_TENANT, counters.slot == bindparam("of_slot"))
+    .values(
+        version=counters.version + 1,
+        shared=counters.shared + bindparam("more_shared"),
+        private=counters.private + bindparam("more_private"),
+    )
+)
+
+
+@lru_cache(maxsize=KEPT_UPDATES)
+def _update_of(names: tuple[str, ...]) -> Update:
+    """Return the UPDATE that sets these columns of some of a tenant's records."""
+    return (
+        update(activities)
+        .where(
+            columns.tenant_id == OF_TENANT,
+            columns.id == any_(bindparam("activity_ids", type_=Ids)),
+        )
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
 
 
 def lock(
@@ -89,13 +125,7 @@ def _to_locked_activity(row: Sequence[Any]) -> LockedActivity:
 
 def next_id(connection: Connection, tenant_id: int) -> int:
     """Return the tenant's next activity id; others wait for it until this transaction ends."""
-    statement = (
-        update(activity_numbers)
-        .where(activity_numbers.c.tenant_id == tenant_id)
-        .values(last_id=activity_numbers.c.last_id + 1)
-        .returning(activity_numbers.c.last_id)
-    )
-    return int(connection.execute(statement).scalar_one())
+    return int(connection.execute(_take_number, {"of_tenant": tenant_id}).scalar_one())
 
 
 def column_values(activity: Activity) -> dict[str, Any]:
@@ -117,17 +147,14 @@ def save(connection: Connection, changes: Sequence[Change]) -> None:
     grouped_updates: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for before, after in changes:
         if before is None:
-            connection.execute(activities.insert(), column_values(after))
+            connection.execute(_insert, column_values(after))
         else:
             grouped_updates[after.tenant_id, *_differences(before, after)].append(after.id)
     for (tenant_id, *differences), activity_ids in grouped_updates.items():
+        values = {f"new_{name}": value for name, value in differences}
         connection.execute(
-            update(activities)
-            .where(
-                columns.tenant_id == tenant_id,
-                columns.id == any_(literal(activity_ids, Ids)),
-            )
-            .values(dict(differences))
+            _update_of(tuple(name for name, _ in differences)),
+            {"of_tenant": tenant_id, "activity_ids": activity_ids, **values},
         )
     for tenant_id in sorted({after.tenant_id for _, after in changes}):
         own_changes = [pair for pair in changes if pair[1].tenant_id == tenant_id]
@@ -164,16 +191,10 @@ def _is_live(activity: Activity | None) -> bool:
 
 def move_counters(connection: Connection, tenant_id: int, *, shared: int, private: int) -> None:
     """Move the tenant's version by one, and its numbers of live records by these differences."""
-    counters = activity_counters.c
-    connection.execute(
-        update(activity_counters)
-        .where(
-            counters.tenant_id == tenant_id,
-            counters.slot == random.randrange(COUNTER_SLOTS),  # Any slot will do: they are summed.
-        )
-        .values(
-            version=counters.version + 1,
-            shared=counters.shared + shared,
-            private=counters.private + private,
-        )
-    )
+    parameters = {
+        "of_tenant": tenant_id,
+        "of_slot": random.randrange(COUNTER_SLOTS),  # Any slot will do: they are summed.
+        "more_shared": shared,
+        "more_private": private,
+    }
+    connection.execute(_move_counters, parameters)
