@@ -68,7 +68,7 @@ REQUIREMENTS = (
         "writes.uncached.rps",
         0.97,
     ),
-    Requirement("", "not kept, of quiet", "writes.uncached.rps", "list.uncached.rps", 0.6),
+    Requirement("", "not kept, of quiet", "writes.uncached.rps", "writes.quiet.rps", 0.6),
     _at_most("", "wrong answers, kept", "writes.cached.wrong", None, 0),
     _at_most("", "wrong answers, not kept", "writes.uncached.wrong", None, 0),
     _at_most(
