@@ -236,7 +236,7 @@ def test_loop_waits_for_no_reader():
         lines.write(line)
     began = time.monotonic()
     assert not lines.flush()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2
     read = os.read(reader, 2**16)
     while not lines.flush():
         read += os.read(reader, 2**16)

@@ -183,7 +183,7 @@ def test_newcomers_pass_long_jobs(work: Work):
     spinning = Event()
 
     def spin() -> None:
-        until = time.monotonic() + 1
+        until = time.monotonic() + 4
         while time.monotonic() < until and not spinning.is_set():
             sum(range(1000))
 
@@ -193,7 +193,7 @@ def test_newcomers_pass_long_jobs(work: Work):
     work.submit(b"newcomer", quick=True)
     work.wait_for(1)
     spinning.set()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2
 
 
 def test_waiting_jobs_find_their_owner():

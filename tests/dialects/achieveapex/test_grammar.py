@@ -1,9 +1,9 @@
 """Query strings in brackets, as the JavaScript library `qs` writes and reads them."""
 
-import time
 from contextlib import suppress
 
 import pytest
+from support.cpu_time import least_seconds
 
 from adapters.achieveapex.grammar import MAX_PARAMETERS, parse
 from core.domain.errors import InvalidQuery
@@ -96,7 +96,8 @@ def test_contradictions_and_excess_are_refused(raw: bytes, field: str):
     ],
 )
 def test_hostile_strings_cost_little(raw: bytes):
-    start = time.process_time()
-    with suppress(InvalidQuery):
-        parse(raw)
-    assert time.process_time() - start < 0.5
+    def parse_it() -> None:
+        with suppress(InvalidQuery):
+            parse(raw)
+
+    assert least_seconds(parse_it) < 0.5
