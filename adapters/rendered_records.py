@@ -13,7 +13,15 @@ import orjson
 
 from core.domain.entity import EntityRef
 from core.domain.errors import page_too_large
-from core.domain.model import MAX_PAGE_BYTES, Activity, Page, Versions
+from core.domain.model import (
+    MAX_PAGE_BYTES,
+    Activity,
+    Knows,
+    Listed,
+    Page,
+    Versions,
+    text_bytes,
+)
 
 ENTRY_BYTES = 400
 """What an entry takes beside its JSON: key, versions, objects, a place in a table."""
@@ -22,12 +30,16 @@ Key = tuple[Hashable, int, int]
 
 
 class Entry(NamedTuple):
-    """A rendered record, its size, and the versions of its activity and of the directory."""
+    """A rendered record, and the versions of its activity and of the directory.
+
+    `size_bytes` are those of the JSON, `text_bytes` those of the activity's texts.
+    """
 
     version: int
     directory_version: int
     fragment: orjson.Fragment
     size_bytes: int
+    text_bytes: int
 
 
 class RecordCache:
@@ -67,6 +79,11 @@ class RecordCache:
                 self._recent_bytes = size
                 self._older, self._recent = self._recent, {}
             self._recent[key] = entry
+
+    @property
+    def keeps_any(self) -> bool:
+        """Whether it may keep something."""
+        return self._max_recent_bytes > 0
 
     @property
     def size(self) -> int:
@@ -113,33 +130,56 @@ class PageRecords:
         self._references = references
         self._found: list[Entry | None] = []
 
-    def expand(self, activities: Sequence[Activity], versions: Versions) -> Set[EntityRef]:
-        """Return the entities that are needed for those records that have to be rendered."""
+    @property
+    def knows(self) -> Knows | None:
+        """The function that tells whether no record has to be read; None, if none is kept."""
+        return self._knows if self._cache.keeps_any else None
+
+    def _knows(self, listed: Sequence[Listed], versions: Versions) -> bool:
+        found = self._look_up(listed, versions)
+        text_bytes = sum(entry.text_bytes for entry in found if entry is not None)
+        return None not in found and text_bytes <= MAX_PAGE_BYTES
+
+    def _look_up(
+        self, listed: Sequence[Listed] | Sequence[Activity], versions: Versions
+    ) -> list[Entry | None]:
         find, form, directory = self._cache.find, self._form, versions.directory
         self._found = [
-            find((form, activity.tenant_id, activity.id), activity.version, directory)
-            for activity in activities
+            find((form, each.tenant_id, each.id), each.version, directory) for each in listed
         ]
+        return self._found
+
+    def expand(self, activities: Sequence[Activity], versions: Versions) -> Set[EntityRef]:
+        """Return the entities that are needed for those records that have to be rendered."""
+        self._look_up(activities, versions)
         pairs = zip(activities, self._found, strict=True)
         return self._references([activity for activity, found in pairs if found is None])
 
     def render(self, page: Page, show: Callable[[Activity], object]) -> list[orjson.Fragment]:
-        """Return all records of the page that `expand` was called for.
+        """Return all records of the page that `expand` was called for, or that are known.
 
         Raises: InvalidQuery, naming `limit`, as soon as they come to more than a page may have.
         """
         directory, size = page.versions.directory, 0
         fragments: list[orjson.Fragment] = []
-        for activity, found in zip(page.activities, self._found, strict=True):
-            entry = found or self._add(activity, directory, show(activity))
+        for index, found in enumerate(self._found):
+            entry = found or self._add(page.activities[index], directory, show)
             size += entry.size_bytes
             _check(size, len(fragments))
             fragments.append(entry.fragment)
         return fragments
 
-    def _add(self, activity: Activity, directory_version: int, record: object) -> Entry:
+    def _add(
+        self, activity: Activity, directory_version: int, show: Callable[[Activity], object]
+    ) -> Entry:
         # A copy, because the bytes that orjson returns occupy 4 KiB each.
-        body = bytes(memoryview(orjson.dumps(record)))
-        entry = Entry(activity.version, directory_version, orjson.Fragment(body), len(body))
+        body = bytes(memoryview(orjson.dumps(show(activity))))
+        entry = Entry(
+            activity.version,
+            directory_version,
+            orjson.Fragment(body),
+            len(body),
+            text_bytes(activity),
+        )
         self._cache.add((self._form, activity.tenant_id, activity.id), entry)
         return entry

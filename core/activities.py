@@ -24,6 +24,7 @@ from core.domain.model import (
     Activity,
     Found,
     IdempotencyKey,
+    Knows,
     Page,
     Principal,
     Tenant,
@@ -89,17 +90,19 @@ class Activities:
         *,
         tenant_id: int | None = None,
         expand: References = all_references,
+        knows: Knows | None = None,
     ) -> Page:
         """Return a page of what the principal may see, with the entities that `expand` asks for.
 
+        A caller may be asked whether it `knows` all records; then none is read.
         Raises: InvalidQuery, if no tenant is named where several are possible; AnswerTooLarge.
         """
         chosen = one_tenant(principal, "read", tenant_id, InvalidQuery)
-        rows = self._counted_pages.page(chosen, viewer_of(principal), query)
+        rows = self._counted_pages.page(chosen, viewer_of(principal), query, knows)
         if not rows.directory_version:
             raise NotAuthenticated(detail=f"no tenant {chosen}")
         versions = Versions(rows.version, rows.directory_version)
-        related = self._related(rows, versions, expand, chosen)
+        related = {} if rows.is_known else self._related(rows, versions, expand, chosen)
         tenant = self._entity_cache.tenant(chosen, rows.directory_version)
         totals = (rows.total or 0, rows.visible_total or 0)
         return Page(rows.activities, *totals, related, tenant, versions)

@@ -6,6 +6,7 @@ of stock Feathers, word for word (docs/dialects/achieveapex.md A5, A6, A9).
 
 import re
 from collections.abc import Callable, Sequence, Set
+from functools import partial
 from typing import Any
 
 import orjson
@@ -245,7 +246,7 @@ def _expansion(requested: ListRequest) -> Expansion:
 
 
 def _shown(expansion: Expansion) -> Callable[[Sequence[Activity]], Set[EntityRef]]:
-    return no_references if expansion == "none" else references
+    return partial(references, expansion=expansion)
 
 
 def _page(requested: ListRequest) -> Response:
@@ -253,7 +254,11 @@ def _page(requested: ListRequest) -> Response:
     cache = record_cache() if requested.select is None else NO_CACHE
     records = PageRecords(cache, (NAME, expansion), _shown(expansion))
     page = activities().page(
-        principal(), requested.query, tenant_id=requested.tenant_id, expand=records.expand
+        principal(),
+        requested.query,
+        tenant_id=requested.tenant_id,
+        expand=records.expand,
+        knows=records.knows,
     )
 
     def show_one(activity: Activity) -> dict[str, Any]:
@@ -282,11 +287,6 @@ def _spanning_page(requested: ListRequest) -> Response:
 def _listed(requested: ListRequest, total: int, records: Sequence[Any]) -> Response:
     _, _, limit, offset = requested.query
     return json_response({"total": total, "limit": limit, "skip": offset, "data": records})
-
-
-def no_references(_activities: Sequence[Activity]) -> Set[EntityRef]:
-    """Return no entity: nothing is shown beside the activities."""
-    return frozenset()
 
 
 def _record(found: Found, requested: ListRequest) -> Response:

@@ -71,10 +71,10 @@ def select(record: dict[str, Any], names: tuple[str, ...] | None) -> dict[str, A
     return record if names is None else {name: record[name] for name in names if name in record}
 
 
-def references(activities: Iterable[Activity]) -> set[EntityRef]:
-    """Return the entities that expanded records show: of every list the first."""
+def references(activities: Iterable[Activity], expansion: Expansion = "compact") -> set[EntityRef]:
+    """Return the entities that records show: where they are expanded, of every list the first."""
     refs: set[EntityRef] = set()
-    for activity in activities:
+    for activity in () if expansion == "none" else activities:
         refs.add(("user", activity.created_by))
         if activity.assignee_ids:
             refs.add(("user", activity.assignee_ids[0]))

@@ -72,7 +72,9 @@ class ActivityList(PlainView):
         """
         requested = to_query(request.query_string)
         records = PageRecords(record_cache(), NAME, references)
-        page = activities().page(principal(), requested.query, expand=records.expand)
+        page = activities().page(
+            principal(), requested.query, expand=records.expand, knows=records.knows
+        )
         mark_shown(page.tenant.id, page.versions)
         return add_ignored(json_response(_envelope(page, records, requested)), requested.ignored)
 

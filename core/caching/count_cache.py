@@ -7,7 +7,7 @@ from cachetools import LRUCache
 
 from core.domain.counters import COUNT_HITS, COUNT_MISSES, Counters, new_counters
 from core.domain.memory import MAX_KEY_BYTES, memory_bytes
-from core.domain.model import Viewer
+from core.domain.model import Knows, Viewer
 from core.domain.query import EVERYTHING, ActivityQuery, Condition, names_members
 from core.storage.activity_reader import DEEP_OFFSET, ActivityReader, Rows
 
@@ -50,8 +50,13 @@ class CountCache:
             max_bytes, getsizeof=lambda counts: counts.size_bytes
         )
 
-    def page(self, tenant_id: int, viewer: Viewer, query: ActivityQuery) -> Rows:
-        """Return a page and its totals, all of one snapshot. Raises: Unavailable."""
+    def page(
+        self, tenant_id: int, viewer: Viewer, query: ActivityQuery, knows: Knows | None = None
+    ) -> Rows:
+        """Return a page and its totals, all of one snapshot; see `ActivityReader.page`.
+
+        Raises: Unavailable.
+        """
         if query.offset >= DEEP_OFFSET or not self._counts.maxsize:
             return self._reader.page(tenant_id, viewer, query, count=True)
         key = (tenant_id, viewer, query.where)
@@ -63,7 +68,9 @@ class CountCache:
         if cached is None:
             return self._read_counted(key, query)
         is_rare = by_member and cached.matches <= MAX_RARE
-        rows = self._reader.page(tenant_id, viewer, query, count=False, is_rare=is_rare)
+        rows = self._reader.page(
+            tenant_id, viewer, query, count=False, is_rare=is_rare, knows=knows
+        )
         if rows.version == cached.version:
             self._counters[COUNT_HITS] += 1
             return rows._replace(total=cached.matches, visible_total=cached.visible)

@@ -4,7 +4,7 @@
 row into an activity is one call and copies nothing, which matters on pages.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import NamedTuple
@@ -134,6 +134,37 @@ def references(activities: Iterable[Activity]) -> set[EntityRef]:
     return refs
 
 
+class Listed(NamedTuple):
+    """A record of a page without its fields: enough to know one again that was read before."""
+
+    tenant_id: int
+    id: int
+    version: int
+
+
+TEXTS = (
+    "subject",
+    "notes",
+    "public_description",
+    "location",
+    "location_geocoded",
+    "source",
+    "source_id",
+    "email_sent",
+    "consumer_id",
+    "scheduled_status",
+    "batch_id",
+    "cron_status",
+    "notification_error",
+)
+"""The fields of unbounded length, whose bytes bound a page."""
+
+
+def text_bytes(activity: Activity) -> int:
+    """Return the bytes, in UTF-8, of an activity's texts."""
+    return sum(len((getattr(activity, name) or "").encode()) for name in TEXTS)
+
+
 class Tenant(NamedTuple):
     """A customer of the service, and the two zones that its records are read in (IANA names).
 
@@ -187,11 +218,16 @@ class Found(NamedTuple):
     versions: Versions | None = None
 
 
+Knows = Callable[[Sequence[Listed], Versions], bool]
+"""Tells whether a caller has all records of a page, at these versions, from before."""
+
+
 class Page(NamedTuple):
     """One page of a list.
 
     `total` counts every match that the caller may see, `visible_total` the same without the
-    filter. `versions` are those of the snapshot that the page was read from.
+    filter. `versions` are those of the snapshot that the page was read from. There are no
+    activities where the caller knows them all, nor entities.
     """
 
     activities: list[Activity]

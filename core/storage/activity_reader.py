@@ -1,22 +1,27 @@
-"""The statements that read activities, and how their rows become `Activity`.
+"""Reads of activities, and how their rows become `Activity`.
 
-A statement is text for the driver, made once for each shape of query. Every statement names the
-tenant.
+Every statement names the tenant.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Text
-
 from core.domain.errors import page_too_large
-from core.domain.model import MAX_PAGE_BYTES, Activity, Versions, Viewer
+from core.domain.model import MAX_PAGE_BYTES, Activity, Knows, Listed, Versions, Viewer
 from core.domain.query import EVERYTHING, ActivityQuery, Condition
+from core.storage.brief_reads import BriefReads
 from core.storage.database import Database
 from core.storage.deep_pages import PageBookmarks, nearer_end, seen_from
-from core.storage.sql_filters import DIALECT, SEEN, sql_parts
-from core.storage.tables import ACTIVITY_COLUMNS
+from core.storage.page_statements import (
+    NAMES,
+    SEEN_BY_VIEWER,
+    TENANT_ID,
+    VISIBLE_PRIVATE,
+    deep_sql,
+    page_sql,
+)
+from core.storage.sql_filters import sql_parts
 
 DEEP_OFFSET = 1000
 """From here on a page is fetched by ids first and counted from the nearer end."""
@@ -27,35 +32,15 @@ MAX_CACHED_LENGTH = 4096
 LIST_POSITIONS = [
     Activity._fields.index(name) for name in ("assignee_ids", "contact_ids", "company_ids")
 ]
-_NAMES = ", ".join(f"activities.{name}" for name in Activity._fields)
-_SEEN = str(SEEN.compile(dialect=DIALECT))
-_TENANT = "%(tenant_id)s::BIGINT"
 
-# How many private records the viewer may see, found by index however many others there are.
-_VISIBLE_PRIVATE = f"""(
-    SELECT count(*) FROM activities
-    WHERE tenant_id = {_TENANT} AND deleted_at IS NULL AND visibility = 'private' AND (
-        owner_id = %(user_id)s::BIGINT OR created_by = %(user_id)s::BIGINT
-        OR assignee_ids @> ARRAY[%(user_id)s::BIGINT]))"""
-_COUNTERS = f"""
-    SELECT sum(version)::BIGINT AS version, sum(shared)::BIGINT AS shared,
-        sum(private)::BIGINT AS private
-    FROM activity_counters WHERE tenant_id = {_TENANT}"""
 _STATE = 6  # Columns of a page's row that tell the state of the tenant.
 _HEADER = _STATE + 2  # Those and what is told of the page, before the activity's own columns.
-# What the columns of unbounded text come to: counted without reading long ones, which lie outside
-# of their rows.
-_BYTES = " + ".join(
-    f"coalesce(octet_length({column.name}), 0)"
-    for column in ACTIVITY_COLUMNS
-    if isinstance(column.type, Text) and column.name != "timezone"
-)
 _BY_ID = f"""
-    SELECT (SELECT sum(version)::BIGINT FROM activity_counters WHERE tenant_id = {_TENANT}),
-        tenants.directory_version, {_NAMES}
+    SELECT (SELECT sum(version)::BIGINT FROM activity_counters WHERE tenant_id = {TENANT_ID}),
+        tenants.directory_version, {NAMES}
     FROM activities JOIN tenants ON tenants.tenant_id = activities.tenant_id
-    WHERE activities.tenant_id = {_TENANT} AND activities.id = %(activity_id)s::BIGINT
-        AND {_SEEN}"""
+    WHERE activities.tenant_id = {TENANT_ID} AND activities.id = %(activity_id)s::BIGINT
+        AND {SEEN_BY_VIEWER}"""
 
 
 class Rows(NamedTuple):
@@ -64,7 +49,8 @@ class Rows(NamedTuple):
     `total` and `visible_total` are None where they would have had to be counted and were not;
     `shared` is the number of live records that are not private.
     `version` grows with every committed write to the tenant's activities, `directory_version`
-    with every change of its directory.
+    with every change of its directory. Where the caller `is_known` to have the activities, there
+    are none.
     """
 
     activities: list[Activity]
@@ -73,6 +59,7 @@ class Rows(NamedTuple):
     shared: int
     version: int
     directory_version: int
+    is_known: bool = False
 
 
 def activity_from_row(row: Sequence[Any]) -> Activity:
@@ -101,6 +88,7 @@ class ActivityReader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._bookmarks = PageBookmarks()
+        self._brief_reads = BriefReads()
 
     def find(
         self, tenant_id: int, activity_id: int, viewer: Viewer
@@ -140,12 +128,14 @@ class ActivityReader:
         *,
         count: bool,
         is_rare: bool = False,
+        knows: Knows | None = None,
     ) -> Rows:
         """Return one page and the totals, all of one snapshot.
 
         `count` asks for what no counter holds: the matches of a filter, and the private records
         that the viewer may see. Deep pages count anyway, and take a second statement.
         `is_rare` says that few records match: they are found by the filter and then sorted.
+        Where nothing is counted a caller may be asked whether it `knows` the records.
         Raises: Unavailable; InvalidQuery, naming `limit`, for a page of too many bytes.
         """
         if query.offset >= DEEP_OFFSET:
@@ -158,12 +148,16 @@ class ActivityReader:
             "offset": query.offset,
         }
         unfiltered = query.where == EVERYTHING
-        page_sql = _cached_page_sql if len(parts.where) <= MAX_CACHED_LENGTH else _page_sql
-        sql = page_sql(
-            parts.where, parts.order, filtered=not unfiltered, count=count, is_rare=is_rare
-        )
-        found = self._database.read(sql, parameters, generic_plan=unfiltered)
-        return _to_rows(found, viewer, query)
+        make_sql = _cached_page_sql if len(parts.where) <= MAX_CACHED_LENGTH else page_sql
+        shape = {"filtered": not unfiltered, "count": count, "is_rare": is_rare}
+        make_sql = partial(make_sql, parts.where, parts.order, **shape)
+        read = partial(self._database.read, parameters=parameters, generic_plan=unfiltered)
+        if knows is not None and not count and self._brief_reads.are_due(tenant_id):
+            rows = _to_known_rows(read(make_sql(is_brief=True)), viewer, query, knows)
+            self._brief_reads.note(tenant_id, is_known=rows is not None)
+            if rows is not None:
+                return rows
+        return _to_rows(read(make_sql()), viewer, query)
 
     def count_visible_private(self, tenant_id: int, viewer: Viewer) -> tuple[int, int]:
         """Return the activities' version, and how many private ones the viewer may see."""
@@ -180,7 +174,7 @@ class ActivityReader:
         parameters = {**_viewer_parameters(tenant_id, viewer), **parts.parameters}
         with self._database.transaction(isolation_level="REPEATABLE READ") as connection:
             counted = connection.exec_driver_sql(
-                _page_sql(parts.where, parts.order, filtered=filtered, count=True),
+                page_sql(parts.where, parts.order, filtered=filtered, count=True),
                 {**parameters, "limit": 0, "offset": 0},
             ).all()
             head = _to_rows(counted, viewer, query)
@@ -193,7 +187,7 @@ class ActivityReader:
             walk = parts.reverse_order if start.is_last else parts.order
             seen = seen_from(start, _hidden(counted[0], head), filtered=filtered)
             found = connection.exec_driver_sql(
-                _deep_sql(f"{seen} AND ({parts.where}) AND {start.condition}", walk, parts.order),
+                deep_sql(f"{seen} AND ({parts.where}) AND {start.condition}", walk, parts.order),
                 {**parameters, **start.parameters, "limit": size, "offset": start.offset},
             )
             activities = _to_activities(found.all(), header=2)
@@ -209,65 +203,17 @@ SELECT_VERSIONS = b"""
 
 
 _COUNT_VISIBLE_PRIVATE = f"""
-    SELECT sum(version)::BIGINT, {_VISIBLE_PRIVATE}
-    FROM activity_counters WHERE tenant_id = {_TENANT}"""
+    SELECT sum(version)::BIGINT, {VISIBLE_PRIVATE}
+    FROM activity_counters WHERE tenant_id = {TENANT_ID}"""
 
 
-def _page_sql(where: str, order: str, *, filtered: bool, count: bool, is_rare: bool = False) -> str:
-    """Return the statement of a page; it gives one row even when the page is empty.
-
-    The single row of counters drives a nested loop, which keeps the order of the page. OFFSET 0
-    keeps the planner from walking an index of the order until it has met rare matches.
-    """
-    matching = f"activities.tenant_id = {_TENANT} AND {_SEEN} AND ({where})"
-    total = f"(SELECT count(*) FROM activities WHERE {matching})"
-    source = f"activities WHERE {matching}"
-    if is_rare:
-        source = f"(SELECT {_NAMES} FROM {source} OFFSET 0) AS activities"
-    rows = f"SELECT {_NAMES} FROM {source} ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"
-    visible_private = f"CASE WHEN private > 0 THEN {_VISIBLE_PRIVATE} ELSE 0 END"
-    return f"""
-    SELECT {total if count and filtered else "NULL::BIGINT"},
-        {visible_private if count else "NULL::BIGINT"},
-        counters.shared, counters.private, counters.version, tenants.directory_version, page.*
-    FROM tenants CROSS JOIN ({_COUNTERS}) AS counters
-    LEFT JOIN LATERAL (
-        {_within_bound(rows)}
-    ) AS page ON true
-    WHERE tenants.tenant_id = {_TENANT}"""
-
-
-_cached_page_sql = lru_cache(maxsize=256)(_page_sql)
+_cached_page_sql = lru_cache(maxsize=256)(page_sql)
 
 
 def _hidden(counted: Sequence[Any], head: Rows) -> int:
     """Return how many live records the viewer may not see."""
     private: int = counted[3]
     return head.shared + private - (head.visible_total or 0)
-
-
-def _deep_sql(where: str, walk: str, order: str) -> str:
-    """Return the statement that finds the ids of a deep page in an index, then their rows."""
-    rows = f"""
-    SELECT {_NAMES} FROM activities JOIN (
-        SELECT activities.id FROM activities
-        WHERE activities.tenant_id = {_TENANT} AND {where}
-        ORDER BY {walk} LIMIT %(limit)s OFFSET %(offset)s
-    ) AS near ON near.id = activities.id
-    WHERE activities.tenant_id = {_TENANT} ORDER BY {order}"""
-    return _within_bound(rows)
-
-
-def _within_bound(rows: str) -> str:
-    """Return a statement that leaves out the rows beyond the bytes that a page may have.
-
-    Before the columns of each row it tells how many rows there were, and the bytes up to it.
-    """
-    return f"""
-    SELECT * FROM (
-        SELECT count(*) OVER () AS size, sum({_BYTES}) OVER (ROWS UNBOUNDED PRECEDING) AS bytes, *
-        FROM ({rows}) AS listed
-    ) AS counted WHERE bytes <= {MAX_PAGE_BYTES}"""
 
 
 def _to_activities(found: Sequence[Sequence[Any]], *, header: int) -> list[Activity]:
@@ -283,11 +229,29 @@ def _to_activities(found: Sequence[Sequence[Any]], *, header: int) -> list[Activ
 def _to_rows(found: Sequence[Sequence[Any]], viewer: Viewer, query: ActivityQuery) -> Rows:
     if not found:  # No such tenant.
         return Rows([], 0, 0, 0, 0, 0)
-    total, visible_private, shared, private, version, directory_version = found[0][:_STATE]
+    return _state(found[0], viewer, query)._replace(
+        activities=_to_activities(found, header=_HEADER)
+    )
+
+
+def _to_known_rows(
+    found: Sequence[Sequence[Any]], viewer: Viewer, query: ActivityQuery, knows: Knows
+) -> Rows | None:
+    """Return the state of the tenant, if the caller knows the records of brief rows."""
+    if not found:
+        return None
+    rows = _state(found[0], viewer, query)
+    listed = [Listed._make(row[_STATE:]) for row in found if row[_STATE] is not None]
+    is_known = knows(listed, Versions(rows.version, rows.directory_version))
+    return rows._replace(is_known=True) if is_known else None
+
+
+def _state(row: Sequence[Any], viewer: Viewer, query: ActivityQuery) -> Rows:
+    """Return what a page's row tells of its tenant, without activities."""
+    total, visible_private, shared, private, version, directory_version = row[:_STATE]
     if viewer.sees_all or not private:
         visible_private = private
     visible = None if visible_private is None else shared + visible_private
     if query.where == EVERYTHING:
         total = visible
-    listed = _to_activities(found, header=_HEADER)
-    return Rows(listed, total, visible, shared, version, directory_version)
+    return Rows([], total, visible, shared, version, directory_version)

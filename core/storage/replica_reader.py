@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from core.domain.counters import REPLICA_FAILURES, REPLICA_READS, REPLICA_STALE
 from core.domain.errors import Unavailable
-from core.domain.model import Activity, Versions, Viewer
+from core.domain.model import Activity, Knows, Versions, Viewer
 from core.domain.query import ActivityQuery
 from core.storage.activity_reader import SELECT_VERSIONS, ActivityReader, Rows
 from core.storage.database import Database
@@ -87,12 +87,13 @@ class ReplicaReader(ActivityReader):
         *,
         count: bool,
         is_rare: bool = False,
+        knows: Knows | None = None,
     ) -> Rows:
         """Return a page as the primary would."""
 
         def read(reader: ActivityReader) -> Rows:
             return ActivityReader.page(
-                reader, tenant_id, viewer, query, count=count, is_rare=is_rare
+                reader, tenant_id, viewer, query, count=count, is_rare=is_rare, knows=knows
             )
 
         return self._read(tenant_id, read)
