@@ -12,7 +12,7 @@ from typing import TypeVar
 
 MAX_WAITING = 2
 """Calls that are not done: each keeps the rows in memory that it will hand over."""
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.00003
 """How soon a thread that PostgreSQL has answered may go on, beside one that computes."""
 Result = TypeVar("Result")
 
