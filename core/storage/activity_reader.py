@@ -148,9 +148,9 @@ class ActivityReader:
             "offset": query.offset,
         }
         unfiltered = query.where == EVERYTHING
-        make_sql = _cached_page_sql if len(parts.where) <= MAX_CACHED_LENGTH else page_sql
+        statement = _cached_page_sql if len(parts.where) <= MAX_CACHED_LENGTH else page_sql
         shape = {"filtered": not unfiltered, "count": count, "is_rare": is_rare}
-        make_sql = partial(make_sql, parts.where, parts.order, **shape)
+        make_sql = partial(statement, parts.where, parts.order, **shape)
         read = partial(self._database.read, parameters=parameters, generic_plan=unfiltered)
         if knows is not None and not count and self._brief_reads.are_due(tenant_id):
             rows = _to_known_rows(read(make_sql(is_brief=True)), viewer, query, knows)

@@ -8,7 +8,7 @@ Whoever is met by that too often is left alone, for longer each time.
 MAX_TENANTS = 10_000
 FIRST_PAUSE = 3
 MOST_PAUSE = 31
-"""Pages that are read at once until a brief read is tried again."""
+"""Pages that are read whole until a brief read is tried again."""
 
 
 class BriefReads:

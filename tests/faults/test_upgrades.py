@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.fault_load import IS_LONG
 from support.fault_scene import Scene, environment, fill
 from support.gateway_process import running
 from support.newer_program import NewerProgram, begin, newest_revision
@@ -30,7 +31,7 @@ SLEEPING = """
     WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"""
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
 EXPORT_SECONDS = 4.0
-LONGEST_SECONDS = 3.0
+LONGEST_SECONDS = 2.0 if IS_LONG else 3.0
 """Less than an export: nobody waits for an upgrade that waits for an export."""
 
 
@@ -49,7 +50,8 @@ def told(url: str, statement: str) -> Any:
 def wait_until(url: str, statement: str) -> None:
     """Wait, for a minute at most, until something is told that is not zero."""
     deadline = time.monotonic() + 60
-    while not told(url, statement) and time.monotonic() < deadline:
+    while not told(url, statement):
+        assert time.monotonic() < deadline, statement
         time.sleep(0.05)
 
 
