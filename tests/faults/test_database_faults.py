@@ -25,11 +25,19 @@ KNOWN_SECONDS = 3
 def hold(shared_scene: Scene, record_property: Record) -> Callable[..., Outcome]:
     """Give what holds a load before, during and after a fault; returns what came of it."""
 
-    def play(fault: str, begin: Callable[[], None], end: Callable[[], None]) -> Outcome:
+    def play(
+        fault: str,
+        begin: Callable[[], None],
+        end: Callable[[], None],
+        *,
+        is_felt_late: bool = False,
+    ) -> Outcome:
         with shared_scene.load() as load:
             load.hold(QUIET_SECONDS)
             load.begin_fault()
             begin()
+            if is_felt_late:
+                load.hold_until_refused()
             load.hold(OUTAGE_SECONDS)
             end()
             load.end_fault()
@@ -99,7 +107,7 @@ def test_full_disk_refuses_writes_alone(shared_scene: Scene, hold: Callable[...,
             pytest.skip(f"no file system can be made here: {disk.reason}")
         directory.chmod(0o755)
         move(shared_scene, disk.place)
-        outcome = hold("disk full", disk.fill_up, disk.make_room)
+        outcome = hold("disk full", disk.fill_up, disk.make_room, is_felt_late=True)
         move(shared_scene, None)
     assert_prompt(outcome)
     assert outcome.failures
@@ -107,7 +115,11 @@ def test_full_disk_refuses_writes_alone(shared_scene: Scene, hold: Callable[...,
 
 
 def move(scene: Scene, place: Path | None) -> None:
-    """Keep activities on the file system at a place, or again where all else is."""
+    """Keep activities on the file system at a place, or again where all else is.
+
+    They have little room within their own pages there: a vacuum of what earlier faults left behind
+    would else have made some, and writes would not notice the full disk for long.
+    """
     with psycopg.connect(scene.postgres.url, autocommit=True) as session:
         if place is None:
             session.execute("ALTER TABLE activities SET TABLESPACE pg_default")
@@ -115,3 +127,4 @@ def move(scene: Scene, place: Path | None) -> None:
         else:
             session.execute(f"CREATE TABLESPACE short LOCATION '{place}'")
             session.execute("ALTER TABLE activities SET TABLESPACE short")
+            session.execute("VACUUM (FULL) activities")

@@ -149,6 +149,16 @@ class Load:
         """Let it go on for a while."""
         time.sleep(seconds)
 
+    def hold_until_refused(self, *, at_most: float = 60.0) -> None:
+        """Let it go on until a request fails that began after the fault did, or so many seconds."""
+        deadline = time.monotonic() + at_most
+        while not self._is_felt() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _is_felt(self) -> bool:
+        failed = (one.began_at for one in self._sent if one.failure)
+        return any(began_at >= self._fault_began_at for began_at in failed)
+
     def begin_fault(self) -> None:
         """Note that something breaks now."""
         self._fault_began_at = time.monotonic()
