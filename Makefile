@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 ROOMS := adapters core gateway
 
 # What vulture cannot see used: names that frameworks look for, and the bodies of declarative files.
-FRAMEWORK_NAMES := __setitem__,_deserialize,_repr_pretty_,application,autocommit,begin_sampling,boolean,CONFIG_KWARGS,\
+FRAMEWORK_NAMES := __setitem__,_deserialize,_pipeline,_repr_pretty_,application,autocommit,begin_sampling,boolean,CONFIG_KWARGS,\
 	connection_lost,connection_made,create_url_adapter,data_received,debug,do_*,\
 	ensure_sync,get_cookie_*,get_signing_serializer,handle_*,id_list,init_signals,on_*,pause_writing,prepare,prepared_max,resume_writing,shutdown,startup,total_requests,\
 	integer,is_null_session,log_message,make_*,merge_slashes,nonblocking,obj,open_session,provide_automatic_options,pytest*,redirect_server_logging,regex,\

@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.abc import PQGen
+from psycopg.generators import send
 from psycopg.pq import TransactionStatus
 
 from core.storage.circuit import Circuit
@@ -110,6 +112,20 @@ def binary_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[tuple[A
     return connection.cursor(binary=True)
 
 
+class PooledPipeline(psycopg.Pipeline):
+    """A pipeline that ends with a Sync, and nothing after it.
+
+    psycopg 3.3 sends a Flush behind the Sync if some results have not come yet (`_pipeline_base`).
+    One that reaches PgBouncer after the last result has a server lent for it, and it keeps that
+    server: a Flush is answered by nothing (pgbouncer/pgbouncer#759, seen with 1.18).
+    """
+
+    def _fetch_gen(self, *, flush: bool) -> PQGen[None]:
+        if flush and self.result_queue:
+            yield from send(self.pgconn)
+        yield from super()._fetch_gen(flush=False)
+
+
 class PooledCursor(psycopg.Cursor[tuple[Any, ...]]):
     """A cursor that reads through a pooler: each statement is a transaction with its settings.
 
@@ -125,7 +141,8 @@ class PooledCursor(psycopg.Cursor[tuple[Any, ...]]):
     ) -> "PooledCursor":
         """Execute a statement; `prepare` is of no effect."""
         connection = self.connection
-        with connection.pipeline():  # Up to its end all is one transaction.
+        connection._pipeline = PooledPipeline(connection)
+        with connection.pipeline():  # That one. Up to its end all is one transaction.
             connection.execute(self.limits.for_transaction)
             if self.tenants is not None:
                 connection.execute(ALLOW_IN_TRANSACTION, {"tenants": self.tenants})
