@@ -29,6 +29,7 @@ TENANT_ID = 5
 NEW_TENANT_ID = 6
 CALLERS, ROUNDS = 8, 10
 SHORT = Timeouts(200, 150)
+PATIENT_MS = 9_000
 PREPARED = "SELECT count(*) FROM pg_prepared_statements"
 SETTINGS = """
     SELECT current_setting('plan_cache_mode'), current_setting('statement_timeout')"""
@@ -48,8 +49,8 @@ def pooled_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask], pooled_url: str) -> Flask:
-    """Give an application behind the pooler."""
-    return make_app(database_url=pooled_url)
+    """Give an application behind the pooler; callers wait for each other however slow they are."""
+    return make_app(database_url=pooled_url, lock_timeout_ms=PATIENT_MS)
 
 
 def test_crowd_reads_what_it_wrote(app: Flask, clock: Clock):
