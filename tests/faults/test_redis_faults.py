@@ -76,9 +76,8 @@ def spoil(scene: Scene) -> None:
         for key in keys:
             value = noise.choice(values) if values else b""
             kind = noise.randrange(5)
-            if kind == 0:
-                server.delete(key)
-                server.rpush(key, value)
+            if kind == 0:  # At once: a gateway would write between the two.
+                server.pipeline().delete(key).rpush(key, value).execute()
                 continue
             junk = (noise.randbytes(200), value, value[: len(value) // 2], value + b"}")
             server.set(key, junk[kind - 1])
