@@ -64,7 +64,10 @@ def test_frozen_redis_costs_one_deadline(redis_cache: RedisCache, own_redis: Own
     own_redis.freeze()
     try:
         assert seconds_of(lambda: redis_cache.get_many(["a"])) < 10 * DEADLINE_MS / 1000
-        assert seconds_of(lambda: [redis_cache.get_many(["a"]) for _ in range(100)]) < 0.5
+        hundreds = [
+            seconds_of(lambda: [redis_cache.get_many(["a"]) for _ in range(100)]) for _ in range(3)
+        ]
+        assert min(hundreds) < 0.05
     finally:
         own_redis.thaw()
 
